@@ -1,0 +1,20 @@
+-- Reads a topic's log from a position on, and opens it where nobody did, so that "nothing yet" can be proved later.
+--
+-- KEYS[1] the log
+-- ARGV[1] the entry to read after, <epoch>-<offset>, or "-" for everything kept
+-- ARGV[2] most messages the log keeps
+-- ARGV[3] most milliseconds it keeps them
+-- Returns {epoch, offset of the head, entries as XRANGE gives them}.
+
+local key = KEYS[1]
+local now = redis.call('TIME')
+local age = tonumber(ARGV[3])
+local epoch, offset, fresh = head(key, now)
+if ARGV[1] == '-' and not fresh then
+  expire(key, tonumber(now[1]) * 1000, age, tonumber(ARGV[2]))
+end
+-- Refreshed at half its life only: a write for every read would burden replicas and the append-only file.
+if redis.call('PTTL', key) < (age + 3600000) / 2 then touch(key, age) end
+local from = '-'
+if ARGV[1] ~= '-' then from = '(' .. ARGV[1] end
+return { epoch, offset, redis.call('XRANGE', key, from, '+') }

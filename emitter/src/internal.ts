@@ -1,0 +1,9 @@
+/** For the relay, which shares the log with emitters. Not part of the public API. */
+export * from "./redis/connect.js";
+export * from "./redis/failure.js";
+export * from "./redis/keys.js";
+export * from "./redis/log-limits.js";
+export * from "./redis/scripts.js";
+export * from "./redis/transport.js";
+export type * from "./transport.js";
+export { parseKey } from "./key.js";

@@ -1,0 +1,86 @@
+import { Cluster, Redis, type RedisOptions } from "ioredis";
+import { BellwireError } from "@bellwire/protocol";
+
+/** A Redis Cluster: some of its nodes, and what all of them share. */
+export interface ClusterTarget {
+  readonly nodes: readonly { readonly host: string; readonly port: number }[];
+  readonly options?: RedisOptions;
+}
+
+/**
+ * Where Redis is: a URL (`redis://`, or `rediss://` for TLS), ioredis options (also for Sentinel: `sentinels` and `name`),
+ * or the nodes of a Cluster.
+ */
+export type RedisTarget = string | RedisOptions | ClusterTarget;
+
+export type RedisClient = Redis | Cluster;
+
+export function isCluster(target: RedisTarget): target is ClusterTarget {
+  return typeof target === "object" && "nodes" in target;
+}
+
+/** The database number of a target: part of every name that we use in Redis. */
+export function databaseOf(target: RedisTarget): number {
+  if (typeof target !== "string") return isCluster(target) ? 0 : (target.db ?? 0);
+  const path = new URL(target).pathname.slice(1);
+  return path === "" ? 0 : Number(path);
+}
+
+// Nothing waits in a queue of unknown length: what can't be sent now fails now, and who asked decides. A command in flight
+// when the connection breaks fails at once too; ioredis would send it again, and a publish would happen twice.
+const FAIL_FAST = {
+  enableOfflineQueue: false,
+  maxRetriesPerRequest: 0,
+  autoResendUnfulfilledCommands: false,
+  autoResubscribe: false,
+  connectTimeout: 5000,
+  retryStrategy: (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 6), 2000) * (0.5 + Math.random() / 2),
+  // A demoted master answers with READONLY: connect anew, to whoever is master now.
+  reconnectOnError: (error: Error) => error.message.startsWith("READONLY"),
+} satisfies RedisOptions;
+
+/** Opens a connection for commands: pipelines what one turn of the event loop sends. */
+export function connectCommands(target: RedisTarget, overrides: RedisOptions = {}): RedisClient {
+  return connect(target, { ...FAIL_FAST, enableAutoPipelining: true, ...overrides } as RedisOptions);
+}
+
+/** Opens a connection for channels only. It subscribes nothing by itself after a reconnect: its owner does, and knows when. */
+export function connectSubscriber(target: RedisTarget, overrides: RedisOptions = {}): RedisClient {
+  return connect(target, { ...FAIL_FAST, ...overrides } as RedisOptions, true);
+}
+
+// ioredis's overloads refuse its own option types under exactOptionalPropertyTypes; the casts are for them alone.
+function connect(target: RedisTarget, options: RedisOptions, sharded = false): RedisClient {
+  if (typeof target === "string") return new Redis(target, options as never);
+  if (!isCluster(target)) return new Redis({ ...target, ...options } as never);
+  const cluster = {
+    shardedSubscribers: sharded,
+    enableOfflineQueue: false,
+    enableAutoPipelining: options.enableAutoPipelining ?? false,
+    lazyConnect: options.lazyConnect ?? false,
+    redisOptions: { ...target.options, ...options },
+  };
+  return new Cluster([...target.nodes], cluster as never);
+}
+
+/** Resolves once the client can send; rejects with `unavailable` when it is closed or `timeout` milliseconds pass. */
+export function whenReady(redis: RedisClient, timeout: number): Promise<void> {
+  if (redis.status === "ready") return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    const settle = (problem?: string): void => {
+      clearTimeout(timer);
+      redis.off("ready", onReady);
+      redis.off("end", onEnd);
+      if (problem === undefined) resolve();
+      else reject(new BellwireError("unavailable", problem));
+    };
+    const onReady = (): void => settle();
+    const onEnd = (): void => settle("The connection to Redis is closed");
+    const timer = setTimeout(settle, timeout, `No connection to Redis within ${timeout} ms`);
+    redis.on("ready", onReady);
+    redis.on("end", onEnd);
+    if (redis.status === "wait")
+      redis.connect().catch(() => undefined); // "ready" or the timer tells
+    else if (redis.status === "end") onEnd();
+  });
+}

@@ -1,0 +1,31 @@
+import { BellwireError } from "@bellwire/protocol";
+
+/**
+ * What a failed Redis command means to its caller. Whatever may have been carried out is `unavailable`: the outcome is
+ * unknown, and a retry with the same id finds out. A reply that says "refused" is `unavailable` too where time may heal it.
+ */
+export function redisFailure(error: unknown): BellwireError {
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof BellwireError) return error;
+  if (/^(WRONGTYPE|ERR |NOPERM|NOAUTH|WRONGPASS)/.test(message) && !/max number of clients/.test(message)) {
+    return new BellwireError("internal", `Redis refused: ${message}`, { cause: error });
+  }
+  return new BellwireError("unavailable", `Redis can't be used right now: ${message}`, { cause: error });
+}
+
+/** Settles within `timeout` milliseconds, whatever the promise does; a late failure is swallowed. */
+export function within<T>(promise: Promise<T>, timeout: number, what: string): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new BellwireError("unavailable", `${what} took longer than ${timeout} ms`)), timeout);
+    promise.then(
+      (value) => {
+        clearTimeout(timer);
+        resolve(value);
+      },
+      (error: unknown) => {
+        clearTimeout(timer);
+        reject(error instanceof Error ? error : new Error(String(error)));
+      },
+    );
+  });
+}

@@ -1,0 +1,162 @@
+import { createHmac, timingSafeEqual } from "node:crypto";
+import { BellwireError, limits, parseGrants, type ConnectPermit, type Grant, type Identity, type ParsedGrant } from "@bellwire/protocol";
+import { filterObject } from "@bellwire/protocol";
+import type { Keyring } from "./keyring.js";
+
+/** Seconds. */
+export interface TicketTiming {
+  /** How long a ticket is good for; 0 turns tickets off. Default 300. */
+  readonly life: number;
+}
+
+/** No ticket outlives the original authorization by more than this, in seconds. */
+const MOST_AFTER_AUTHORIZATION = 24 * 3600;
+
+/** What a subscription's ticket proves: that this identity was admitted to this topic and filter. */
+export interface SubscriptionProof {
+  readonly topic: string;
+  /** The filter's canonical form. */
+  readonly filter: string;
+  /** Time of the original authorization, epoch seconds. */
+  readonly iat: number;
+  readonly jti: string | undefined;
+  readonly until: number | undefined;
+}
+
+/**
+ * Relay-signed proof of what a relay admitted already, so that a client comes back without asking the backend. Any relay with
+ * the same keys accepts it. Synchronous on purpose: a storm of returning clients is answered from the CPU alone.
+ */
+export class Tickets {
+  readonly #keyring: Keyring;
+  readonly life: number;
+
+  constructor(keyring: Keyring, timing: TicketTiming) {
+    this.#keyring = keyring;
+    this.life = timing.life;
+  }
+
+  /** A ticket for a connection, or null where tickets are off, run out, or would be too long to be worth it. */
+  forConnection(permit: ConnectPermit, now: number): string | null {
+    const expires = this.#expiry(permit.iat, permit.until, now);
+    if (expires === undefined) return null;
+    const body = Buffer.from(
+      JSON.stringify({
+        u: permit.user,
+        s: permit.session,
+        i: permit.info,
+        g: permit.grants.map(grantObject),
+        a: permit.iat,
+        j: permit.jti,
+        t: permit.until,
+        e: expires,
+      }),
+    ).toString("base64url");
+    const ticket = `c1.${body}.${this.#sign(permit.site, `c1.${body}`)}`;
+    return ticket.length > limits.tokenLength ? null : ticket;
+  }
+
+  /** Reads a connection's ticket. @throws BellwireError `token-invalid` or `token-expired` */
+  readConnection(ticket: unknown, site: string, now: number): ConnectPermit {
+    const [kind, body, mac] = split(ticket, 3);
+    if (kind !== "c1" || !this.#verify(site, `c1.${body}`, mac as string)) throw invalid();
+    const source = parse(body as string);
+    if (!(source.e > now)) throw new BellwireError("token-expired", "The ticket has expired");
+    return {
+      site,
+      user: source.u,
+      session: source.s,
+      info: source.i,
+      grants: parseGrants(source.g),
+      subscriptions: [],
+      iat: source.a,
+      jti: source.j,
+      until: source.t,
+    };
+  }
+
+  /** A ticket for one subscription of an identity. */
+  forSubscription(identity: Identity, proof: SubscriptionProof, now: number): string | null {
+    const expires = this.#expiry(proof.iat, proof.until, now);
+    if (expires === undefined) return null;
+    const body = [proof.iat, expires, proof.until ?? "", proof.jti === undefined ? "" : Buffer.from(proof.jti).toString("base64url")].join(
+      "_",
+    );
+    return `s1.${body}.${this.#sign(identity.site, subscriptionText(identity, proof.topic, proof.filter, body))}`;
+  }
+
+  /** Reads a subscription's ticket against what is asked for now. @throws BellwireError `token-invalid` or `token-expired` */
+  readSubscription(ticket: unknown, identity: Identity, topic: string, filter: string, now: number): SubscriptionProof {
+    const text = split(ticket, 0).join(".");
+    const mac = text.slice(text.lastIndexOf(".") + 1);
+    const body = text.slice(3, text.lastIndexOf("."));
+    if (!text.startsWith("s1.") || !this.#verify(identity.site, subscriptionText(identity, topic, filter, body), mac)) throw invalid();
+    const [iat, expires, until, jti] = body.split("_");
+    if (!(Number(expires) > now)) throw new BellwireError("token-expired", "The ticket has expired");
+    return {
+      topic,
+      filter,
+      iat: Number(iat),
+      jti: jti ? Buffer.from(jti, "base64url").toString() : undefined,
+      until: until ? Number(until) : undefined,
+    };
+  }
+
+  #expiry(iat: number, until: number | undefined, now: number): number | undefined {
+    if (this.life <= 0) return undefined;
+    const expires = Math.min(now + this.life, iat + MOST_AFTER_AUTHORIZATION, until ?? Number.POSITIVE_INFINITY);
+    return expires > now ? expires : undefined;
+  }
+
+  #sign(site: string, text: string): string {
+    return mac(this.#keyring.ticketKeys(site)[0] as Buffer, site, text).toString("base64url");
+  }
+
+  #verify(site: string, text: string, given: string): boolean {
+    const expected = Buffer.from(given, "base64url");
+    return this.#keyring.ticketKeys(site).some((key) => {
+      const own = mac(key, site, text);
+      return own.length === expected.length && timingSafeEqual(own, expected);
+    });
+  }
+}
+
+function mac(key: Buffer, site: string, text: string): Buffer {
+  return createHmac("sha256", key).update(site).update("\n").update(text).digest();
+}
+
+// Every part has one reading: user and session go in as JSON, the rest can't hold a line break.
+function subscriptionText({ user, session }: Identity, topic: string, filter: string, body: string): string {
+  return `s1\n${JSON.stringify([user, session])}\n${topic}\n${filter}\n${body}`;
+}
+
+function split(ticket: unknown, parts: number): string[] {
+  if (typeof ticket !== "string" || ticket.length > limits.tokenLength) throw invalid();
+  const pieces = ticket.split(".");
+  if (parts > 0 && pieces.length !== parts) throw invalid();
+  return pieces;
+}
+
+interface ConnectionBody {
+  readonly u: string;
+  readonly s: string;
+  readonly i: unknown;
+  readonly g: unknown;
+  readonly a: number;
+  readonly j: string | undefined;
+  readonly t: number | undefined;
+  readonly e: number;
+}
+
+/** The body is ours: its signature held. */
+function parse(body: string): ConnectionBody {
+  return JSON.parse(Buffer.from(body, "base64url").toString()) as ConnectionBody;
+}
+
+function grantObject({ topic, filter }: ParsedGrant): Grant {
+  return { topic, filter: filterObject(filter) };
+}
+
+function invalid(): BellwireError {
+  return new BellwireError("token-invalid", "The ticket does not hold here: ask with a token");
+}

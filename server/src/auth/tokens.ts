@@ -1,0 +1,31 @@
+import { compactVerify, decodeProtectedHeader } from "jose";
+import { BellwireError, limits } from "@bellwire/protocol";
+import type { Keyring } from "./keyring.js";
+
+/**
+ * Checks a token's signature with the keys of a site and returns its payload; what the payload claims is for the caller to check.
+ * @throws BellwireError `token-missing`, `token-invalid` or `too-large`
+ */
+export async function verifyToken(keyring: Keyring, site: string, token: unknown): Promise<unknown> {
+  if (token === undefined || token === null || token === "") throw new BellwireError("token-missing", "A token is needed");
+  if (typeof token !== "string") throw new BellwireError("token-invalid", "A token is a string");
+  if (token.length > limits.tokenLength) throw new BellwireError("too-large", `A token is at most ${limits.tokenLength} characters long`);
+  for (const key of await keyring.candidates(site, keyId(token))) {
+    try {
+      const { payload } = await compactVerify(token, key, { algorithms: ["HS256"] });
+      return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(payload));
+    } catch {
+      // The next key may have signed it; the caller learns only that none has.
+    }
+  }
+  throw new BellwireError("token-invalid", "The token's signature does not hold: check APP_KEY, and that the algorithm is HS256");
+}
+
+function keyId(token: string): string | undefined {
+  try {
+    const { kid } = decodeProtectedHeader(token);
+    return typeof kid === "string" ? kid : undefined;
+  } catch {
+    throw new BellwireError("token-invalid", "The token is not a JWT");
+  }
+}

@@ -1,0 +1,156 @@
+import { randomBytes } from "node:crypto";
+import { parseKey } from "@bellwire/emitter/internal";
+import type { LogLimits, RedisTarget } from "@bellwire/emitter/internal";
+import type { KeySet } from "../auth/keyring.js";
+import type { AllowedOrigins } from "../socket/origins.js";
+import { emptyFile, readConfigFile, type FileConfig } from "./file.js";
+import { ConfigError, Reader, type Environment } from "./reader.js";
+import { redisTarget } from "./redis.js";
+
+export interface ApiKey {
+  readonly key: string;
+  /** The sites it is bound to; undefined: all. */
+  readonly sites: readonly string[] | undefined;
+}
+
+/** Everything that a relay is told, checked. */
+export interface Config {
+  readonly enabled: boolean;
+  readonly production: boolean;
+  readonly port: number;
+  readonly host: string | undefined;
+  readonly internalPort: number | undefined;
+  /** What browsers connect to. */
+  readonly publicUrl: URL;
+  readonly keys: KeySet;
+  readonly siteKeys: Readonly<Record<string, KeySet>>;
+  readonly anonymous: (site: string) => boolean;
+  /** Empty: `/v1` is closed. */
+  readonly apiKeys: readonly ApiKey[];
+  /** undefined: in memory. */
+  readonly redis: { readonly target: RedisTarget; readonly prefix: string | undefined } | undefined;
+  readonly origins: AllowedOrigins;
+  readonly logs: readonly (readonly [pattern: string, limits: LogLimits])[];
+  readonly limits: FileConfig["limits"];
+  /** Seconds. */
+  readonly ticketLife: number;
+  /** What has to be said aloud at the start. */
+  readonly notices: readonly string[];
+}
+
+/**
+ * Reads the relay's settings.
+ * @throws ConfigError one clear line about the first wrong value
+ */
+export function readConfig(env: Environment): Config {
+  const read = new Reader(env);
+  const notices: string[] = [];
+  const production = env.NODE_ENV === "production";
+  const path = read.text("REALTIME_CONFIG");
+  const file = path === undefined ? emptyFile() : readConfigFile(path);
+  const port = read.integer("REALTIME_WS_PORT", 0, 65_535) ?? 6200;
+  const publicUrl = read.url("REALTIME_PUBLIC_URL", ["ws:", "wss:", "http:", "https:"]);
+  const config: Config = {
+    enabled: read.flag("REALTIME_ENABLED", true),
+    production,
+    port,
+    host: read.text("REALTIME_WS_HOST"),
+    internalPort: read.integer("REALTIME_INTERNAL_PORT", 0, 65_535),
+    publicUrl: publicUrl ?? new URL(`ws://localhost:${port}`),
+    keys: { keys: appKeys(read, production, notices).map((key) => ({ key })) },
+    siteKeys: siteKeys(file),
+    anonymous: (site) => file.sites[site]?.anonymous ?? file.anonymous,
+    apiKeys: apiKeys(read, file, production, notices),
+    redis: redisTarget(read),
+    origins: origins(read, production, publicUrl, notices),
+    logs: Object.entries(file.topics).flatMap(([pattern, { log }]) => (log === undefined ? [] : [[pattern, log] as const])),
+    limits: file.limits,
+    ticketLife: file.tickets.life / 1000,
+    notices,
+  };
+  requireLog(read, config);
+  return config;
+}
+
+function requireLog(read: Reader, { production, redis, enabled }: Config): void {
+  const choice = read.text("REALTIME_LOG");
+  if (choice !== undefined && choice !== "memory" && choice !== "redis") {
+    throw new ConfigError(`REALTIME_LOG must be memory or redis, not "${choice}"`);
+  }
+  if (choice === "redis" && redis === undefined) throw new ConfigError("REALTIME_LOG=redis needs REDIS_URL or REDIS_HOST");
+  if (production && enabled && redis === undefined && choice !== "memory") {
+    throw new ConfigError("Set REDIS_URL or REDIS_HOST; to run one relay in production without Redis, set REALTIME_LOG=memory");
+  }
+}
+
+function appKeys(read: Reader, production: boolean, notices: string[]): string[] {
+  const key = read.text("APP_KEY");
+  const previous = read.list("APP_PREVIOUS_KEYS") ?? [];
+  if (key === undefined) {
+    if (production)
+      throw new ConfigError(
+        "Set APP_KEY to the key that your backend signs tokens with, at least 32 bytes, e.g. base64:$(openssl rand -base64 32)",
+      );
+    notices.push("APP_KEY is not set: a random one is in use, and only this process can sign or check tokens");
+  }
+  const keys = [key ?? `base64:${randomBytes(32).toString("base64")}`, ...previous];
+  keys.forEach((text, i) => checkKey(i === 0 ? "APP_KEY" : "APP_PREVIOUS_KEYS", text));
+  return keys;
+}
+
+function siteKeys(file: FileConfig): Record<string, KeySet> {
+  const sets: Record<string, KeySet> = {};
+  for (const [site, { keys }] of Object.entries(file.sites)) {
+    if (keys === undefined) continue;
+    sets[site] = { keys: keys.map((entry) => (typeof entry === "string" ? { key: entry } : entry)) };
+    for (const { key } of sets[site].keys) checkKey(`REALTIME_CONFIG: sites.${site}.keys`, key);
+  }
+  return sets;
+}
+
+function checkKey(name: string, text: string): void {
+  try {
+    parseKey(text);
+  } catch (error) {
+    throw new ConfigError(`${name}: ${(error as Error).message}`);
+  }
+}
+
+function apiKeys(read: Reader, file: FileConfig, production: boolean, notices: string[]): ApiKey[] {
+  const key = read.text("REALTIME_API_KEY");
+  const keys: ApiKey[] = file.apiKeys.map((entry) => ({ key: entry.key, sites: entry.sites }));
+  if (key !== undefined) {
+    if (key.length < 16) throw new ConfigError("REALTIME_API_KEY must be at least 16 characters long");
+    keys.unshift({ key, sites: undefined });
+  }
+  if (keys.length > 0) return keys;
+  if (production) {
+    notices.push("REALTIME_API_KEY is not set: the HTTP API under /v1 is closed");
+    return [];
+  }
+  const random = randomBytes(24).toString("base64url");
+  notices.push(`REALTIME_API_KEY is not set; for this run it is ${random}`);
+  return [{ key: random, sites: undefined }];
+}
+
+function origins(read: Reader, production: boolean, publicUrl: URL | undefined, notices: string[]): AllowedOrigins {
+  const list = read.list("REALTIME_ALLOWED_ORIGINS");
+  if (list !== undefined) {
+    for (const origin of list) {
+      if (origin !== "*" && !(URL.canParse(origin) && new URL(origin).origin === origin)) {
+        throw new ConfigError(
+          `REALTIME_ALLOWED_ORIGINS: "${origin}" is no origin such as https://example.com (no path, no slash at the end)`,
+        );
+      }
+    }
+    return list;
+  }
+  if (!production) return "localhost";
+  if (publicUrl === undefined) {
+    notices.push("REALTIME_ALLOWED_ORIGINS and REALTIME_PUBLIC_URL are not set: pages of no origin may connect");
+    return [];
+  }
+  const page = new URL(publicUrl);
+  page.protocol = page.protocol.replace("ws", "http");
+  return [page.origin];
+}

@@ -1,0 +1,91 @@
+import { readFileSync } from "node:fs";
+import { isSite, isTopicPattern } from "@bellwire/protocol";
+import { parse as parseYaml } from "yaml";
+import { z } from "zod";
+import { ConfigError } from "./reader.js";
+
+const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** "24h", "500ms", or a number of milliseconds. */
+const duration = z
+  .union([
+    z.number().nonnegative(),
+    z.string().regex(/^\d+(\.\d+)?(ms|s|m|h|d)$/, "a duration is a number with ms, s, m, h or d, e.g. 24h"),
+  ])
+  .transform((value) => {
+    if (typeof value === "number") return value;
+    const [, amount, unit] = /^([\d.]+)(\D+)$/.exec(value) as unknown as [string, string, keyof typeof UNITS];
+    return Number(amount) * UNITS[unit];
+  });
+
+const signingKey = z.union([z.string(), z.strictObject({ key: z.string(), kid: z.string().optional() })]);
+
+/** One topic's options. Add a new option here; whoever uses it finds it through `topicOptions`. */
+const topic = z.strictObject({
+  log: z.strictObject({ messages: z.int().min(1).max(100_000).default(1000), age: duration.default(UNITS.d) }).optional(),
+});
+
+const site = z.strictObject({
+  keys: z.array(signingKey).min(1).optional(),
+  anonymous: z.boolean().default(true),
+});
+
+const fileSchema = z.strictObject({
+  sites: z.record(z.string().refine(isSite, "a site is 1 to 64 characters of A-Z a-z 0-9 _ -"), site).default({}),
+  topics: z.record(z.string().refine(isTopicPattern, "a topic, or a prefix that ends in *"), topic).default({}),
+  apiKeys: z.array(z.strictObject({ key: z.string().min(16), sites: z.array(z.string()).optional() })).default([]),
+  anonymous: z.boolean().default(true).describe("Whether visitors without a user may connect to sites not listed under `sites`"),
+  limits: z
+    .strictObject({
+      subscriptionsPerConnection: z.int().min(1).max(100_000).default(1000),
+      subscriptionsPerFrame: z.int().min(1).max(10_000).default(1000),
+      dataBytes: z.int().min(2).max(1_000_000).default(4096),
+      waitingBytes: z.int().min(65_536).default(4_194_304).describe("Bytes that may wait for one socket before it is closed as slow"),
+    })
+    .prefault({}),
+  tickets: z.strictObject({ life: duration.default(300_000).describe("How long a ticket is good for; 0 turns tickets off") }).prefault({}),
+});
+
+/** The file that REALTIME_CONFIG names, checked and with its defaults. Durations are milliseconds. */
+export interface FileConfig {
+  readonly sites: Readonly<
+    Record<
+      string,
+      { readonly keys?: readonly (string | { key: string; kid?: string | undefined })[] | undefined; readonly anonymous: boolean }
+    >
+  >;
+  readonly topics: Readonly<Record<string, { readonly log?: { readonly messages: number; readonly age: number } | undefined }>>;
+  readonly apiKeys: readonly { readonly key: string; readonly sites?: readonly string[] | undefined }[];
+  readonly anonymous: boolean;
+  readonly limits: {
+    readonly subscriptionsPerConnection: number;
+    readonly subscriptionsPerFrame: number;
+    readonly dataBytes: number;
+    readonly waitingBytes: number;
+  };
+  readonly tickets: { readonly life: number };
+}
+
+/** The file's JSON Schema, for editors. */
+export function fileJsonSchema(): object {
+  return z.toJSONSchema(fileSchema, { io: "input" });
+}
+
+/** The file's settings where there is no file. */
+export function emptyFile(): FileConfig {
+  return fileSchema.parse({});
+}
+
+/** Reads a YAML or JSON file. @throws ConfigError with the place of the first mistake */
+export function readConfigFile(path: string): FileConfig {
+  let source: unknown;
+  try {
+    source = parseYaml(readFileSync(path, "utf8")) ?? {};
+  } catch (error) {
+    throw new ConfigError(`REALTIME_CONFIG: ${path} can't be read: ${(error as Error).message.split("\n", 1)[0]}`);
+  }
+  const result = fileSchema.safeParse(source);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  throw new ConfigError(`REALTIME_CONFIG: ${path}: ${issue?.path.join(".") || "the file"}: ${issue?.message}`);
+}

@@ -1,0 +1,81 @@
+import { isExcluded, type Message } from "./message.js";
+import type { Member } from "./member.js";
+import type { Room } from "./rooms.js";
+import type { Frame } from "../frame.js";
+
+/** Makes the frame of one batch; it is called once per distinct batch, not once per socket. */
+export type Encode = (messages: readonly Message[]) => Frame;
+
+let turn = 0;
+
+/**
+ * Delivers one turn's batches and empties them. Each socket gets at most one frame, its messages in offset order: a socket in
+ * two touched rooms gets them merged, because a later packet's end would carry its cursors past what an earlier one still owed.
+ */
+export function deliver(touched: readonly Room[], encode: Encode): void {
+  if (touched.length === 1) deliverRoom(touched[0] as Room, undefined, encode);
+  else if (touched.length > 1) deliverRooms(touched, encode);
+  for (const room of touched) room.batch = [];
+}
+
+function deliverRooms(touched: readonly Room[], encode: Encode): void {
+  turn++;
+  const several: Member[] = [];
+  for (const room of touched) {
+    for (const { member } of room.seats) {
+      if (member.seats.length === 1) continue; // can't be in a second room
+      if (member.turn !== turn) {
+        member.turn = turn;
+        member.touched = [room];
+      } else if ((member.touched as Room[]).push(room) === 2) several.push(member);
+    }
+  }
+  for (const room of touched) deliverRoom(room, turn, encode);
+  const frames = new Map<string, { messages: readonly Message[]; frame: Frame }>();
+  for (const member of several) {
+    const rooms = member.touched as Room[];
+    const key = rooms.map((room) => touched.indexOf(room)).join();
+    let merged = frames.get(key);
+    if (merged === undefined) {
+      const messages = merge(rooms);
+      frames.set(key, (merged = { messages, frame: encode(messages) }));
+    }
+    send(member, merged.messages, merged.frame, encode);
+  }
+}
+
+function deliverRoom(room: Room, merging: number | undefined, encode: Encode): void {
+  const { seats, batch } = room;
+  let frame: Frame | undefined;
+  const guarded = batch.some((message) => message.except !== undefined);
+  const end = (batch[batch.length - 1] as Message).offset;
+  // By index and from a copy of nothing: a socket closed as slow leaves its seat later, never inside send.
+  for (let i = 0; i < seats.length; i++) {
+    const member = (seats[i] as (typeof seats)[number]).member;
+    if (merging !== undefined && member.turn === merging && (member.touched as Room[]).length > 1) continue;
+    frame ??= encode(batch);
+    if (guarded) send(member, batch, frame, encode);
+    else {
+      member.told = end;
+      member.recipient.send(frame);
+    }
+  }
+}
+
+/** Sends what of a batch is for this member. Where it leaves messages out, a later `positions` tells that nothing was missed. */
+function send(member: Member, messages: readonly Message[], frame: Frame, encode: Encode): void {
+  const { recipient } = member;
+  const allowed = messages.some((message) => isExcluded(message, recipient))
+    ? messages.filter((message) => !isExcluded(message, recipient))
+    : messages;
+  const last = allowed[allowed.length - 1];
+  if (last === undefined) return;
+  member.told = last.offset;
+  recipient.send(allowed === messages ? frame : encode(allowed));
+}
+
+/** The messages of several rooms in offset order, each once. */
+export function merge(rooms: readonly Pick<Room, "batch">[]): Message[] {
+  const all = rooms.flatMap((room) => room.batch).sort((a, b) => a.offset - b.offset);
+  return all.filter((message, i) => i === 0 || message !== all[i - 1]);
+}

@@ -1,0 +1,326 @@
+import type { ParsedFilter, Position } from "@bellwire/protocol";
+import type { LogLimits } from "@bellwire/emitter/internal";
+import type { Entry, Tail } from "../log/topic-log.js";
+import { eventText, toFrame, type Frame } from "../frame.js";
+import { deliver } from "./delivery.js";
+import { Member, type Recipient } from "./member.js";
+import { Message } from "./message.js";
+import { recover, type Recovery, type Since } from "./recovery.js";
+import { Ring } from "./ring.js";
+import { Rooms, type Room } from "./rooms.js";
+
+/** Why a feed's members are told to refetch; travels as the `cause` of `resync`. */
+export type ResyncCause = "gap" | "epoch" | "degraded";
+
+/** What a feed needs of its relay. */
+export interface FeedHost {
+  /** Reads the log; rejects where it can't be read now. */
+  read(feed: Feed, since?: Position): Promise<Tail>;
+  /** Has the feed flushed at the end of this event-loop turn. */
+  scheduleFlush(feed: Feed): void;
+  /** True while the log's channels are confirmed: only then can a feed know that it hears everything. */
+  readonly hearing: boolean;
+  /** Milliseconds over which that many sockets should spread their refetches. */
+  spread(sockets: number): number;
+  /** Bytes that the feed's memory may take now. */
+  ringBytes(): number;
+  /** For counters and logs only. */
+  observe(event: "gap" | "resync" | "invalid", feed: Feed): void;
+  /** A delivered message, where somebody wants to look at it (type hints in development). */
+  inspect?: ((feed: Feed, message: Message) => void) | undefined;
+}
+
+/** What `older` read: a ring over the whole log, and the epoch it is of. */
+export interface Older {
+  readonly epoch: string;
+  readonly ring: Ring;
+}
+
+// Messages held back while a read is under way. Past it they are dropped, and read from the log afterwards.
+const MAX_HELD = 10_000;
+
+/**
+ * A relay's live view of one (site, topic). It is `live` while every message up to `head` is known to be in hand; otherwise
+ * it reads the log first and delivers nothing meanwhile, so that what it delivers is always contiguous, or announced by a resync.
+ */
+export class Feed {
+  readonly name: string;
+  readonly topic: string;
+  readonly site: string;
+  readonly rooms: Rooms;
+  readonly ring: Ring = new Ring();
+  readonly limits: LogLimits;
+  readonly members: Map<Recipient, Member> = new Map();
+  /** Subscribes under way that hold the feed open. */
+  claims = 0;
+  /** When the last member left, epoch milliseconds. */
+  idleSince: number = Date.now();
+
+  #head: Position | undefined;
+  #live = false;
+  #held: { epoch: string; entry: Entry }[] = [];
+  #heldOverflow = false;
+  /** How often the channel was cut. */
+  #cuts = 0;
+  #reading: Promise<void> | undefined;
+  #older: Promise<Older> | undefined;
+  #touched: Room[] = [];
+  readonly #host: FeedHost;
+  readonly #namespace: string;
+  readonly #shownTopic: string;
+
+  constructor(options: {
+    site: string;
+    topic: string;
+    shownTopic: string;
+    name: string;
+    namespace: string;
+    limits: LogLimits;
+    host: FeedHost;
+  }) {
+    this.site = options.site;
+    this.topic = options.topic;
+    this.name = options.name;
+    this.limits = options.limits;
+    this.#host = options.host;
+    this.#namespace = options.namespace;
+    this.#shownTopic = JSON.stringify(options.shownTopic);
+    this.rooms = new Rooms(options.topic);
+  }
+
+  /** The newest position that this relay vouches for; undefined until the log was first read. */
+  get head(): Position | undefined {
+    return this.#head;
+  }
+
+  get live(): boolean {
+    return this.#live;
+  }
+
+  get idle(): boolean {
+    return this.members.size === 0 && this.claims === 0;
+  }
+
+  /** A message from the channel. */
+  hear(epoch: string, entry: Entry): void {
+    if (!this.#live) return this.#hold(epoch, entry);
+    const head = this.#head as Position;
+    if (epoch === head.epoch) {
+      if (entry.offset === head.offset + 1) return this.#accept(entry);
+      if (entry.offset <= head.offset) return; // heard already, through a read
+    }
+    this.#host.observe("gap", this);
+    this.#hold(epoch, entry);
+    this.suspect();
+  }
+
+  /** Something may have been missed: stop delivering until the log was read. Harmless when nothing was. */
+  suspect(): void {
+    this.#live = false;
+    this.catchUp().catch(() => undefined); // stays suspended; the relay's next comparison or reconnect reads again
+  }
+
+  /** Stops vouching for the head, without reading: the channel was cut. A read under way then proves nothing. */
+  suspend(): void {
+    this.#live = false;
+    this.#cuts++;
+  }
+
+  /** Reads what came after the head and goes live. Concurrent calls share one read. */
+  catchUp(): Promise<void> {
+    this.#reading ??= this.#read().finally(() => {
+      this.#reading = undefined;
+    });
+    return this.#reading;
+  }
+
+  async #read(): Promise<void> {
+    // A busy topic may move on between the read and its reply; each round proves more, and the held messages bridge the rest.
+    for (let round = 0; round < 5; round++) {
+      this.#heldOverflow = false;
+      const cuts = this.#cuts;
+      this.#merge(await this.#host.read(this, this.#head));
+      if (cuts === this.#cuts && this.#host.hearing && this.#bridge()) return;
+    }
+    throw new Error(`The log of ${this.name} could not be read without gaps`);
+  }
+
+  /** Takes in what a read found: the missing messages, or a resync where they can't be proved complete. */
+  #merge(tail: Tail): void {
+    const head = this.#head;
+    if (head === undefined) {
+      this.#restart(tail, true);
+    } else if (tail.head.epoch === head.epoch && tail.head.offset >= head.offset) {
+      const missing = tail.entries.filter((entry) => entry.offset > head.offset);
+      if (missing.length === tail.head.offset - head.offset && missing.every((entry, i) => entry.offset === head.offset + i + 1)) {
+        for (const entry of missing) this.#accept(entry);
+      } else this.#resync(tail, "gap");
+    } else this.#resync(tail, "epoch");
+  }
+
+  /** Applies held messages; false when they show that the read was not the end of it. */
+  #bridge(): boolean {
+    const held = this.#held;
+    this.#held = [];
+    const head = (): Position => this.#head as Position;
+    for (const { epoch, entry } of held) {
+      if (epoch === head().epoch && entry.offset === head().offset + 1) this.#accept(entry);
+      else if (epoch !== head().epoch ? Number(epoch) > Number(head().epoch) : entry.offset > head().offset) return false;
+    }
+    if (this.#heldOverflow) return false;
+    this.#live = true;
+    this.#settleDegraded();
+    return true;
+  }
+
+  /** Compares the head with what the log says it is; anything the channel failed to bring is taken in, or resynced. */
+  compare(tail: Tail): void {
+    if (!this.#live || this.#head === undefined) return;
+    if (tail.head.epoch === this.#head.epoch && tail.head.offset <= this.#head.offset) return;
+    this.#merge(tail);
+  }
+
+  #hold(epoch: string, entry: Entry): void {
+    if (this.#held.length < MAX_HELD) this.#held.push({ epoch, entry });
+    else this.#heldOverflow = true;
+  }
+
+  #accept(entry: Entry): void {
+    const message = new Message(entry);
+    if (!message.valid) this.#host.observe("invalid", this);
+    this.#head = { epoch: (this.#head as Position).epoch, offset: entry.offset };
+    this.ring.push(message, this.#ringLimits());
+    if (this.members.size === 0) return;
+    this.#host.inspect?.(this, message);
+    const touched = this.rooms.route(message);
+    if (touched.length === 0) return;
+    if (this.#touched.length === 0) this.#host.scheduleFlush(this);
+    this.#touched.push(...touched);
+  }
+
+  /** Delivers what this turn brought. Called before anything that moves a cursor or a room of this topic. */
+  flush(): void {
+    if (this.#touched.length === 0) return;
+    const touched = this.#touched;
+    this.#touched = [];
+    deliver(touched, (messages) => this.#frame(messages));
+  }
+
+  #frame(messages: readonly Message[]): Frame {
+    const { epoch } = this.#head as Position;
+    let batch = "";
+    for (const { offset, time, text } of messages) batch += `${batch === "" ? "" : ","}[${offset},${time},${text}]`;
+    return toFrame(eventText(this.#namespace, "messages", [this.#shownTopic, `"${epoch}"`, `[${batch}]`]));
+  }
+
+  #restart(tail: Tail, everything: boolean): void {
+    this.#head = tail.head;
+    this.ring.reset(tail.head.offset, toMessages(tail), everything, this.#ringLimits());
+  }
+
+  #resync(tail: Tail, cause: ResyncCause): void {
+    // What was batched under the old epoch goes out under it.
+    this.flush();
+    // The read asked for what came after the old head, so it may hold the log only in part.
+    this.#restart(tail, false);
+    this.#host.observe("resync", this);
+    this.#tellResync([...this.members.values()], cause);
+  }
+
+  #settleDegraded(): void {
+    const owed = [...this.members.values()].filter((member) => member.degraded);
+    if (owed.length === 0) return;
+    this.flush();
+    this.#tellResync(owed, "degraded");
+  }
+
+  #tellResync(members: readonly Member[], cause: ResyncCause): void {
+    if (members.length === 0) return;
+    const { epoch, offset } = this.#head as Position;
+    const position = `[{"topic":${this.#shownTopic},"epoch":"${epoch}","offset":${offset}}]`;
+    const how = JSON.stringify({ spread: this.#host.spread(members.length), cause });
+    const frame = toFrame(eventText(this.#namespace, "resync", [position, how]));
+    for (const member of members) {
+      member.degraded = false;
+      member.told = offset;
+      member.recipient.send(frame);
+    }
+  }
+
+  /** Seats a subscription of a socket. The caller has flushed, and writes its ack in the same synchronous step. */
+  join(recipient: Recipient, filter: ParsedFilter): Member {
+    let member = this.members.get(recipient);
+    const fresh = member === undefined;
+    member ??= new Member(recipient);
+    this.rooms.join(member, filter); // may refuse, before anything has changed
+    if (fresh) this.members.set(recipient, member);
+    member.subscriptions++;
+    if (!this.#live) member.degraded = true;
+    // An ack tells one subscription's cursor only; others of the socket may still be owed a position.
+    if (fresh) member.told = this.#head?.offset ?? 0;
+    return member;
+  }
+
+  /** Ends one subscription of a socket. */
+  leave(recipient: Recipient, filter: ParsedFilter): void {
+    this.flush();
+    const member = this.members.get(recipient);
+    if (member === undefined) return;
+    this.rooms.leave(member, filter);
+    if (--member.subscriptions > 0) return;
+    this.members.delete(recipient);
+    this.idleSince = Date.now();
+  }
+
+  recover(since: Since, filter: ParsedFilter, recipient: Recipient, ring: Ring = this.ring): Recovery {
+    return recover(ring, this.#head as Position, since, filter, recipient, Date.now() - this.limits.age);
+  }
+
+  /**
+   * Everything the log keeps, for clients that come from further back than memory reaches. Concurrent calls share one read.
+   * Rejects where the log can't be read.
+   */
+  older(): Promise<Older> {
+    this.#older ??= this.#host
+      .read(this)
+      .then((tail) => {
+        const ring = new Ring();
+        ring.reset(tail.head.offset, toMessages(tail), true, this.#unbounded());
+        return { epoch: tail.head.epoch, ring };
+      })
+      .finally(() => {
+        this.#older = undefined;
+      });
+    return this.#older;
+  }
+
+  /** Extends what `older` read by what came since; undefined where the two do not meet at the head in one epoch. */
+  extend({ epoch, ring }: Older): Ring | undefined {
+    const head = this.#head as Position;
+    if (epoch !== head.epoch) return undefined;
+    const end = ring.base + ring.size;
+    for (const message of this.ring.after(end) ?? []) ring.push(message, this.#unbounded());
+    return ring.base + ring.size === head.offset ? ring : undefined;
+  }
+
+  #unbounded(): { messages: number; bytes: number } {
+    return { messages: this.limits.messages, bytes: Number.POSITIVE_INFINITY };
+  }
+
+  /** The `positions` entry for this feed, as JSON text, and the members that are not yet told of the head. */
+  untold(): { readonly entry: string; readonly members: readonly Member[] } | undefined {
+    const head = this.#head;
+    if (!this.#live || head === undefined) return undefined;
+    const members = [...this.members.values()].filter((member) => member.told < head.offset && !member.degraded);
+    if (members.length === 0) return undefined;
+    return { entry: `{"topic":${this.#shownTopic},"epoch":"${head.epoch}","offset":${head.offset}}`, members };
+  }
+
+  #ringLimits(): { messages: number; bytes: number } {
+    return { messages: this.limits.messages, bytes: this.#host.ringBytes() };
+  }
+}
+
+function toMessages(tail: Tail): Message[] {
+  return tail.entries.map((entry) => new Message(entry));
+}

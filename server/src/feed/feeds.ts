@@ -1,0 +1,241 @@
+import { isReservedTopic, siteNamespace, type Position } from "@bellwire/protocol";
+import { logLimitsOf, within, type LogLimits } from "@bellwire/emitter/internal";
+import { eventText, toFrame } from "../frame.js";
+import { feedName, type Entry, type LogListener, type Tail, type TopicLog } from "../log/topic-log.js";
+import { Feed, type FeedHost } from "./feed.js";
+import type { Member, Recipient } from "./member.js";
+import type { Message } from "./message.js";
+import { Rotation } from "./rotation.js";
+
+export interface FeedsOptions {
+  readonly log: TopicLog;
+  readonly limits: readonly (readonly [pattern: string, limits: LogLimits])[];
+  readonly observe: FeedHost["observe"];
+  readonly inspect?: ((feed: Feed, message: Message) => void) | undefined;
+  /** Sockets connected to this relay now. */
+  readonly sockets: () => number;
+  readonly timing?: Partial<FeedTiming>;
+}
+
+/** Milliseconds unless named otherwise. */
+export interface FeedTiming {
+  /** How long a subscribe waits for its feed before it is admitted as degraded. */
+  readonly open: number;
+  /** How long a feed without members stays open. */
+  readonly linger: number;
+  /** How often the head of each open feed is compared with its log. */
+  readonly compare: number;
+  /** How often a client is told how far its topics went on without a match. */
+  readonly positions: number;
+  /** Refetches per second that a relay's clients should cause at most, on average, after a resync. */
+  readonly refetchRate: number;
+}
+
+const TIMING: FeedTiming = { open: 3000, linger: 5000, compare: 8000, positions: 30_000, refetchRate: 500 };
+const TICK_MS = 250;
+const MAX_SPREAD_MS = 30_000;
+// The tails of all feeds together; past it each feed keeps little and older messages are read from the log again.
+const RING_BUDGET = 256 * 1_048_576;
+const RING_BYTES = { ample: 4 * 1_048_576, scarce: 65_536 } as const;
+// Reads sent at once after an outage: enough to keep Redis busy, few enough to leave room for others.
+const CATCH_UP_BATCH = 256;
+
+/** All feeds of a relay: opens and closes them, brings them what the log tells, and looks after those that nobody tells anything. */
+export class Feeds implements LogListener, FeedHost {
+  readonly #feeds = new Map<string, Feed>();
+  readonly #log: TopicLog;
+  readonly #options: FeedsOptions;
+  readonly #timing: FeedTiming;
+  #flushing: Feed[] = [];
+  #ringBytes = 0;
+  #restoring = false;
+  readonly #compared: Rotation<Feed>;
+  readonly #positioned: Rotation<Feed>;
+  readonly #timer: NodeJS.Timeout;
+  readonly inspect: ((feed: Feed, message: Message) => void) | undefined;
+
+  constructor(options: FeedsOptions) {
+    this.#log = options.log;
+    this.#options = options;
+    this.#timing = { ...TIMING, ...options.timing };
+    this.inspect = options.inspect;
+    this.#compared = new Rotation(() => this.#feeds.values(), this.#timing.compare / TICK_MS);
+    this.#positioned = new Rotation(() => this.#feeds.values(), this.#timing.positions / TICK_MS);
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    this.#timer.unref();
+  }
+
+  get size(): number {
+    return this.#feeds.size;
+  }
+
+  /** Messages held in memory over all feeds. */
+  get cached(): number {
+    let messages = 0;
+    for (const feed of this.#feeds.values()) messages += feed.ring.size;
+    return messages;
+  }
+
+  /** Feeds that can't vouch for their head right now. */
+  get suspended(): number {
+    let feeds = 0;
+    for (const feed of this.#feeds.values()) if (!feed.live) feeds++;
+    return feeds;
+  }
+
+  /**
+   * Claims the feed of a topic, opening it where it is not, and waits until it is live or known not to become so soon.
+   * Never rejects: a feed that is not live afterwards admits its subscribers as degraded. The caller MUST `release` it.
+   */
+  async claim(site: string, topic: string): Promise<Feed> {
+    const name = feedName(site, topic);
+    let feed = this.#feeds.get(name);
+    if (feed === undefined) this.#feeds.set(name, (feed = this.#create(name, site, topic)));
+    feed.claims++;
+    if (!feed.live) await within(this.#open(feed), this.#timing.open, "Opening the topic").catch(() => undefined);
+    return feed;
+  }
+
+  release(feed: Feed): void {
+    feed.claims--;
+    if (feed.idle) feed.idleSince = Date.now();
+  }
+
+  #create(name: string, site: string, topic: string): Feed {
+    const shownTopic = isReservedTopic(topic) ? (topic.split(":", 1)[0] as string) : topic;
+    const limits = logLimitsOf(this.#options.limits, topic);
+    return new Feed({ site, topic, shownTopic, name, namespace: siteNamespace(site), limits, host: this });
+  }
+
+  /** In this order: channel confirmed, tail read, merged. Otherwise a message between the two would be missed. */
+  async #open(feed: Feed): Promise<void> {
+    if (!this.hearing) throw new Error("The log is away; its return opens the feed");
+    await this.#log.listen(feed.site, feed.topic);
+    await feed.catchUp();
+  }
+
+  // FeedHost
+
+  read(feed: Feed, since?: Position): Promise<Tail> {
+    return this.#log.read(feed.site, feed.topic, since);
+  }
+
+  scheduleFlush(feed: Feed): void {
+    // One turn's messages go out together. With nothing else to do the turn ends at once, so a lone message does not wait.
+    if (this.#flushing.push(feed) === 1) setImmediate(() => this.flush());
+  }
+
+  flush(): void {
+    const feeds = this.#flushing;
+    this.#flushing = [];
+    for (const feed of feeds) feed.flush();
+  }
+
+  get hearing(): boolean {
+    return this.#log.status.hearing;
+  }
+
+  spread(members: number): number {
+    // After an outage each topic resyncs its few members, but all of them refetch from the same backend.
+    const sockets = this.#restoring ? this.#options.sockets() : members;
+    return Math.min(MAX_SPREAD_MS, Math.ceil((sockets / this.#timing.refetchRate) * 1000));
+  }
+
+  ringBytes(): number {
+    return this.#ringBytes > RING_BUDGET ? RING_BYTES.scarce : RING_BYTES.ample;
+  }
+
+  observe(event: "gap" | "resync" | "invalid", feed: Feed): void {
+    this.#options.observe(event, feed);
+  }
+
+  // LogListener
+
+  message(name: string, epoch: string, entry: Entry): void {
+    this.#feeds.get(name)?.hear(epoch, entry);
+  }
+
+  garbage(name: string): void {
+    this.#feeds.get(name)?.suspect();
+  }
+
+  lost(): void {
+    for (const feed of this.#feeds.values()) feed.suspend();
+  }
+
+  /** Catches every open feed up from the log, some at a time. */
+  restored(): void {
+    if (this.#restoring) return;
+    this.#restoring = true;
+    this.#catchUpAll().finally(() => {
+      this.#restoring = false;
+    });
+  }
+
+  async #catchUpAll(): Promise<void> {
+    const feeds = [...this.#feeds.values()];
+    for (let i = 0; i < feeds.length && this.hearing; i += CATCH_UP_BATCH) {
+      // One that fails stays suspended, and the comparison reads it again.
+      await Promise.allSettled(feeds.slice(i, i + CATCH_UP_BATCH).map((feed) => this.#open(feed)));
+    }
+  }
+
+  // The clock
+
+  #tick(): void {
+    this.#sendPositions(this.#positioned.next());
+    for (const feed of this.#compared.next()) {
+      if (this.#feeds.get(feed.name) !== feed) continue; // closed since the round began
+      if (feed.idle) this.#closeIdle(feed);
+      else if (this.#log.status.up) this.#compare(feed);
+    }
+    let bytes = 0;
+    for (const feed of this.#feeds.values()) bytes += feed.ring.bytes;
+    this.#ringBytes = bytes;
+  }
+
+  #closeIdle(feed: Feed): void {
+    if (Date.now() - feed.idleSince < this.#timing.linger) return;
+    this.#feeds.delete(feed.name);
+    this.#log.unlisten(feed.site, feed.topic);
+  }
+
+  /** The last message of a topic can be lost without any error (a slot that migrates, a demoted master): only looking finds it. */
+  #compare(feed: Feed): void {
+    if (!feed.live) {
+      this.#open(feed).catch(() => undefined); // tried again at the next comparison
+      return;
+    }
+    this.#log.read(feed.site, feed.topic, feed.head).then(
+      (tail) => feed.compare(tail),
+      () => undefined, // the log tells of its own outages
+    );
+  }
+
+  /** Tells clients how far their topics went on without a match, so that they come back to a position the log still holds. */
+  #sendPositions(feeds: readonly Feed[]): void {
+    const lists = new Map<Recipient, { site: string; entries: string[] }>();
+    for (const feed of feeds) {
+      const untold = feed.untold();
+      if (untold === undefined) continue;
+      feed.flush();
+      for (const member of untold.members) this.#collect(lists, feed, member, untold.entry);
+    }
+    for (const [recipient, { site, entries }] of lists) {
+      recipient.send(toFrame(eventText(siteNamespace(site), "positions", [`[${entries.join(",")}]`])));
+    }
+  }
+
+  #collect(lists: Map<Recipient, { site: string; entries: string[] }>, feed: Feed, member: Member, entry: string): void {
+    member.told = (feed.head as Position).offset;
+    const list = lists.get(member.recipient);
+    if (list === undefined) lists.set(member.recipient, { site: feed.site, entries: [entry] });
+    else list.entries.push(entry);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.flush();
+    this.#feeds.clear();
+  }
+}

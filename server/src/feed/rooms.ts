@@ -1,0 +1,110 @@
+import { BellwireError, roomFor, roomsOf, shapeOf, type ParsedFilter, type Shape } from "@bellwire/protocol";
+import type { Message } from "./message.js";
+import type { Member } from "./member.js";
+
+/** A member's place in a room. It knows its index, so that leaving costs the same in a room of ten thousand. */
+export interface Seat {
+  readonly member: Member;
+  readonly room: Room;
+  index: number;
+  /** How many of the member's subscriptions want this room. */
+  wanted: number;
+}
+
+export interface Room {
+  readonly name: string;
+  readonly used: ShapeInUse;
+  readonly seats: Seat[];
+  /** Messages of this turn that go to this room, not yet delivered. */
+  batch: Message[];
+}
+
+interface ShapeInUse {
+  readonly shape: Shape;
+  readonly rooms: Map<string, Room>;
+}
+
+/** Shapes that subscriptions of one topic may use at once: each costs every message of the topic one look-up. */
+export const MAX_SHAPES = 64;
+
+/** The rooms of one topic on one relay. Their names are unforgeable where they matter: they only ever are keys of these maps. */
+export class Rooms {
+  readonly #topic: string;
+  readonly #shapes = new Map<string, ShapeInUse>();
+
+  constructor(topic: string) {
+    this.#topic = topic;
+  }
+
+  /** Seats a member in every room of a filter. @throws BellwireError `limit` for one shape too many on the topic */
+  join(member: Member, filter: ParsedFilter): void {
+    const used = this.#use(shapeOf(this.#topic, filter));
+    for (const name of roomsOf(used.shape, filter)) {
+      let room = used.rooms.get(name);
+      if (room === undefined) used.rooms.set(name, (room = { name, used, seats: [], batch: [] }));
+      const seat = member.seats.find((candidate) => candidate.room === room);
+      if (seat !== undefined) {
+        seat.wanted++;
+        continue;
+      }
+      const added: Seat = { member, room, index: room.seats.length, wanted: 1 };
+      room.seats.push(added);
+      member.seats.push(added);
+    }
+  }
+
+  /** Takes a member out of the rooms of a filter that none of its other subscriptions wants. */
+  leave(member: Member, filter: ParsedFilter): void {
+    const used = this.#shapes.get(shapeOf(this.#topic, filter).prefix);
+    if (used === undefined) return;
+    for (const name of roomsOf(used.shape, filter)) {
+      const room = used.rooms.get(name);
+      const at = room === undefined ? -1 : member.seats.findIndex((candidate) => candidate.room === room);
+      if (at < 0) continue;
+      const seat = member.seats[at] as Seat;
+      if (--seat.wanted > 0) continue;
+      member.seats.splice(at, 1);
+      this.#vacate(seat);
+    }
+  }
+
+  #vacate({ room, index }: Seat): void {
+    const last = room.seats.pop() as Seat;
+    if (index < room.seats.length) {
+      room.seats[index] = last;
+      last.index = index;
+    }
+    if (room.seats.length > 0) return;
+    room.used.rooms.delete(room.name);
+    if (room.used.rooms.size === 0) this.#shapes.delete(room.used.shape.prefix);
+  }
+
+  /** Puts a message into the batch of each room that it belongs to: one look-up per shape in use. Returns rooms that it is the first message for. */
+  route(message: Message): Room[] {
+    const touched: Room[] = [];
+    if (!message.valid) return touched;
+    for (const { shape, rooms } of this.#shapes.values()) {
+      const name = roomFor(shape, message.data);
+      const room = name === undefined ? undefined : rooms.get(name);
+      if (room === undefined) continue;
+      if (room.batch.push(message) === 1) touched.push(room);
+    }
+    return touched;
+  }
+
+  /** The shapes in use and whether anybody sits in a room, for the type hint in development. */
+  *shapes(): Iterable<{ readonly shape: Shape; has(name: string): boolean }> {
+    for (const { shape, rooms } of this.#shapes.values()) yield { shape, has: (name) => rooms.has(name) };
+  }
+
+  #use(shape: Shape): ShapeInUse {
+    let used = this.#shapes.get(shape.prefix);
+    if (used !== undefined) return used;
+    if (this.#shapes.size >= MAX_SHAPES) {
+      throw new BellwireError("limit", `At most ${MAX_SHAPES} different key combinations of filters may be in use on one topic`);
+    }
+    used = { shape, rooms: new Map() };
+    this.#shapes.set(shape.prefix, used);
+    return used;
+  }
+}

@@ -1,0 +1,62 @@
+import type { FastifyInstance } from "fastify";
+import { BellwireError, isSite, type WireError } from "@bellwire/protocol";
+import type { Publication } from "@bellwire/emitter/internal";
+import { toBellwireError } from "../failure.js";
+import type { TopicLog } from "../log/topic-log.js";
+import type { Stats } from "../stats.js";
+import type { ApiKeys } from "./api-keys.js";
+import { openApi } from "./openapi.js";
+import { parsePublishBody } from "./publish-body.js";
+
+export interface ApiOptions {
+  readonly keys: ApiKeys;
+  readonly log: TopicLog;
+  readonly stats: Stats;
+  readonly maxDataBytes: number;
+  /** false: every publish answers `null` results and nothing is sent. */
+  readonly enabled: boolean;
+}
+
+type Result = { topic: string; epoch: string; offset: number } | { topic: string; error: WireError };
+
+const PUBLISH_TIMEOUT_MS = 5000;
+
+/** The server API under `/v1`, for backends in any language. */
+export function registerApi(app: FastifyInstance, options: ApiOptions): void {
+  const document = openApi();
+  app.get("/v1/openapi.json", async () => document);
+
+  app.post<{ Params: { site: string } }>("/v1/sites/:site/publish", async (request) => {
+    const { site } = request.params;
+    options.keys.check(request.headers.authorization, site);
+    if (!isSite(site)) throw new BellwireError("bad-request", "A site is 1 to 64 characters of A-Z a-z 0-9 _ -");
+    if (!options.enabled) return { results: null };
+    return { results: await publish(options, parsePublishBody(request.body, site, options.maxDataBytes)) };
+  });
+}
+
+async function publish({ log, stats }: ApiOptions, messages: ReturnType<typeof parsePublishBody>): Promise<Result[]> {
+  const results = await Promise.all(
+    messages.flatMap((message) =>
+      "error" in message
+        ? message.topics.map(async (topic): Promise<Result> => ({ topic, error: message.error.toJSON() }))
+        : message.publications.map((publication) => append(log, stats, publication)),
+    ),
+  );
+  // Nothing went in and a later try may succeed: say so in the status, so that the caller's own retries work.
+  const failed = results.map((result) => ("error" in result ? result.error : undefined));
+  const away = failed.find((error) => error?.code === "unavailable");
+  if (away !== undefined && failed.every((error) => error !== undefined)) throw new BellwireError("unavailable", away.message);
+  return results;
+}
+
+async function append(log: TopicLog, stats: Stats, publication: Publication): Promise<Result> {
+  try {
+    const position = await log.append(publication, PUBLISH_TIMEOUT_MS);
+    stats.published++;
+    return { topic: publication.topic, ...position };
+  } catch (error) {
+    stats.publishFailures++;
+    return { topic: publication.topic, error: toBellwireError(error).toJSON() };
+  }
+}

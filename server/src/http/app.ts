@@ -1,0 +1,44 @@
+import Fastify, { type FastifyInstance } from "fastify";
+import { BellwireError } from "@bellwire/protocol";
+import { toBellwireError } from "../failure.js";
+import type { Logger } from "../logger.js";
+
+const BODY_BYTES = 1_048_576;
+
+/**
+ * An HTTP server whose every error has the contract's shape, `{error: {code, message, retry}}`.
+ * @param prefix the path of the public URL, e.g. `/ws`: requests are answered with and without it
+ */
+export function createApp(logger: Logger, prefix = ""): FastifyInstance {
+  const app = Fastify({
+    bodyLimit: BODY_BYTES,
+    forceCloseConnections: true,
+    rewriteUrl: (request) => withoutPrefix(request.url ?? "/", prefix),
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 256 },
+  });
+  app.setNotFoundHandler(() => {
+    throw new BellwireError("not-found", "There is nothing here");
+  });
+  app.setErrorHandler((error, _request, reply) => {
+    const known = httpError(error);
+    if (known.code === "internal") logger.failure("http", known.cause ?? known);
+    if (known.after !== undefined) reply.header("retry-after", Math.ceil(known.after / 1000));
+    reply.code(known.status).send({ error: known.toJSON() });
+  });
+  return app;
+}
+
+/** Fastify's own refusals (broken JSON, wrong media type, too long a body) carry a status below 500. */
+function httpError(error: unknown): BellwireError {
+  const { statusCode, message } = error as { statusCode?: number; message?: string };
+  if (error instanceof BellwireError || statusCode === undefined || statusCode >= 500) return toBellwireError(error);
+  if (statusCode === 413) return new BellwireError("too-large", `The body is longer than ${BODY_BYTES} bytes`);
+  return new BellwireError("bad-request", message ?? "The request can't be read");
+}
+
+/** A URL without the public URL's path in front. */
+export function withoutPrefix(url: string, prefix: string): string {
+  if (prefix === "" || !url.startsWith(prefix)) return url;
+  const rest = url.slice(prefix.length);
+  return rest.startsWith("/") || rest.startsWith("?") || rest === "" ? rest || "/" : url;
+}

@@ -1,0 +1,153 @@
+import { codes, limits } from "@bellwire/protocol";
+import { PUBLISH_LIMITS } from "./publish-body.js";
+
+type Schema = Record<string, unknown>;
+
+const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` });
+const json = (schema: Schema): Schema => ({ content: { "application/json": { schema } } });
+const failure = (description: string): Schema => ({ description, ...json(ref("Failure")) });
+
+const TOPIC: Schema = {
+  type: "string",
+  pattern: "^[A-Za-z0-9_.:$-]{1,128}$",
+  description: "A topic's name; names that begin with $ are refused",
+};
+
+/** The OpenAPI 3.1 document of the API that this relay answers. */
+export function openApi(): Schema {
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "Bellwire",
+      version: "1",
+      description: "The server API of a Bellwire relay.",
+      license: { name: "MIT", identifier: "MIT" },
+    },
+    servers: [{ url: "/" }],
+    security: [{ key: [] }],
+    paths: {
+      "/v1/sites/{site}/publish": {
+        post: {
+          operationId: "publish",
+          summary: "Publish one message, or several",
+          description:
+            "Several topics or messages are several appends: not atomic, with a result each, in order. A retry with the same idempotencyKey completes them.",
+          parameters: [{ name: "site", in: "path", required: true, schema: { type: "string", pattern: "^[A-Za-z0-9_-]{1,64}$" } }],
+          requestBody: {
+            required: true,
+            ...json({
+              oneOf: [
+                ref("Message"),
+                {
+                  type: "object",
+                  required: ["messages"],
+                  properties: { messages: { type: "array", minItems: 1, maxItems: PUBLISH_LIMITS.messages, items: ref("Message") } },
+                },
+              ],
+            }),
+          },
+          responses: {
+            "200": { description: "A result for each topic of each message", ...json(ref("Results")) },
+            "400": failure("Wrong as a whole: bad-request, unsupported"),
+            "401": failure("token-missing, token-invalid"),
+            "403": failure("forbidden, wrong-site"),
+            "413": failure("too-large"),
+            "503": failure("unavailable: outcome unknown; retry with the same idempotencyKey"),
+          },
+        },
+      },
+      "/v1/openapi.json": {
+        get: {
+          operationId: "openapi",
+          summary: "This document",
+          security: [],
+          responses: { "200": { description: "OpenAPI 3.1", ...json({ type: "object" }) } },
+        },
+      },
+      "/healthz": {
+        get: {
+          operationId: "healthz",
+          summary: "Alive",
+          security: [],
+          responses: { "200": { description: "Alive", ...json({ type: "object" }) } },
+        },
+      },
+      "/readyz": {
+        get: {
+          operationId: "readyz",
+          summary: "Ready for connections",
+          security: [],
+          responses: {
+            "200": { description: "Ready, or degraded while Redis is away", ...json(ref("Ready")) },
+            "503": { description: "Starting or draining", ...json({ type: "object" }) },
+          },
+        },
+      },
+    },
+    components: {
+      securitySchemes: { key: { type: "http", scheme: "bearer", description: "REALTIME_API_KEY, or a key of the configuration file" } },
+      schemas: {
+        Message: {
+          type: "object",
+          oneOf: [{ required: ["topic"] }, { required: ["topics"] }],
+          properties: {
+            topic: TOPIC,
+            topics: { type: "array", minItems: 1, maxItems: PUBLISH_LIMITS.topics, items: TOPIC },
+            data: { type: "object", description: "A hint, never the data itself; its top-level scalars are what filters see", default: {} },
+            idempotencyKey: {
+              type: "string",
+              minLength: 1,
+              maxLength: limits.keyLength,
+              description: "The same key within 5 minutes is the same message",
+            },
+            except: {
+              type: "object",
+              description: "Whom to leave out",
+              properties: { user: { type: "string" }, session: { type: "string" }, client: { type: "string" } },
+            },
+          },
+        },
+        Results: {
+          type: "object",
+          required: ["results"],
+          properties: {
+            results: {
+              type: ["array", "null"],
+              items: {
+                oneOf: [
+                  {
+                    type: "object",
+                    required: ["topic", "epoch", "offset"],
+                    properties: {
+                      topic: { type: "string" },
+                      epoch: { type: "string", maxLength: limits.epochLength },
+                      offset: { type: "integer", minimum: 1 },
+                    },
+                  },
+                  { type: "object", required: ["topic", "error"], properties: { topic: { type: "string" }, error: ref("Error") } },
+                ],
+              },
+            },
+          },
+        },
+        Ready: {
+          type: "object",
+          required: ["status", "redis"],
+          properties: { status: { enum: ["ready", "degraded"] }, redis: { type: "string" }, problem: { type: "string" } },
+        },
+        Failure: { type: "object", required: ["error"], properties: { error: ref("Error") } },
+        Error: {
+          type: "object",
+          required: ["code", "message", "retry"],
+          properties: {
+            code: { type: "string", examples: Object.keys(codes) },
+            message: { type: "string" },
+            retry: { type: "string", examples: ["never", "refresh", "later"] },
+            after: { type: "integer", description: "Milliseconds to wait" },
+            reason: { type: "object", description: "The backend's own {code, message}" },
+          },
+        },
+      },
+    },
+  };
+}

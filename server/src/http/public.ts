@@ -1,0 +1,48 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import type { FastifyInstance } from "fastify";
+import { BellwireError } from "@bellwire/protocol";
+
+export interface Readiness {
+  readonly ready: boolean;
+  readonly status: "ready" | "degraded" | "starting" | "draining";
+  readonly redis: string;
+  readonly problem?: string | undefined;
+}
+
+/** What load balancers and browsers ask for. */
+export function registerPublic(app: FastifyInstance, readiness: () => Readiness): void {
+  app.get("/healthz", async () => ({ status: "alive" }));
+
+  app.get("/readyz", async (_request, reply) => {
+    const { ready, ...body } = readiness();
+    return reply
+      .code(ready ? 200 : 503)
+      .header("cache-control", "no-store")
+      .send(body);
+  });
+
+  const bundle = loadBundle();
+  app.get("/client.js", async (request, reply) => {
+    const { text, etag } = await bundle();
+    reply.header("etag", etag).header("cache-control", "public, max-age=3600").header("access-control-allow-origin", "*");
+    if (request.headers["if-none-match"] === etag) return reply.code(304).send();
+    return reply.type("text/javascript; charset=utf-8").send(text);
+  });
+}
+
+/** The client package's browser bundle, read at the first request: a relay runs without it. */
+function loadBundle(): () => Promise<{ text: string; etag: string }> {
+  let loaded: { text: string; etag: string } | undefined;
+  return async () => {
+    if (loaded !== undefined) return loaded;
+    try {
+      const text = await readFile(createRequire(import.meta.url).resolve("@bellwire/client/bundle/client.js"), "utf8");
+      loaded = { text, etag: `"${createHash("sha256").update(text).digest("base64url").slice(0, 22)}"` };
+      return loaded;
+    } catch (error) {
+      throw new BellwireError("not-found", "The browser bundle is not built: npm run build", { cause: error });
+    }
+  };
+}

@@ -1,0 +1,67 @@
+import type { Position } from "@bellwire/protocol";
+import type { Except, Transport } from "@bellwire/emitter/internal";
+
+/** One message as a log keeps it. `data` stays the JSON text that was published: it is spliced into frames, not encoded anew. */
+export interface Entry {
+  readonly offset: number;
+  /** Epoch milliseconds. */
+  readonly time: number;
+  readonly data: string;
+  readonly except: Except | undefined;
+}
+
+/** What a read found: the head, and the entries after the position asked for, in order. Whether they are all of them is for the reader to prove. */
+export interface Tail {
+  readonly head: Position;
+  readonly entries: readonly Entry[];
+}
+
+/** What a log tells its relay. None of these may throw. */
+export interface LogListener {
+  /** A message on a channel that is listened to; in a faultless world in offset order. */
+  message(feed: string, epoch: string, entry: Entry): void;
+  /** Something on a channel that is no message: the log itself has to be read. */
+  garbage(feed: string): void;
+  /** Channels are cut: from now on messages may be missed. */
+  lost(cause: string): void;
+  /** All channels listened to are confirmed again: time to read what was missed. */
+  restored(): void;
+}
+
+/** `site:topic`, the name of a feed within a relay. */
+export function feedName(site: string, topic: string): string {
+  return `${site}:${topic}`;
+}
+
+/**
+ * The logs of all topics. Guarantees, the same in memory and on Redis:
+ * - `append` gives each message the next offset of its topic's epoch, keeps it, and tells every listener at most once.
+ * - an id that was appended is found again by a retry among the newest 1,000, or for 5 minutes where the caller gave it.
+ * - offsets of one epoch are never handed out twice with different content; where that can't be vouched for, the epoch changes.
+ * - the newest entry is never dropped, so that the head can always be told.
+ */
+export interface TopicLog extends Transport {
+  /**
+   * Everything after `since`, or everything kept. Opens the log where nobody did, so that "nothing yet" has a position.
+   * Rejects with `unavailable` within the log's own timeout.
+   */
+  read(site: string, topic: string, since?: Position): Promise<Tail>;
+  /** Listens on a topic's channel; resolves once it is confirmed. Rejects with `unavailable`; it is then tried again by itself after a reconnect. */
+  listen(site: string, topic: string): Promise<void>;
+  unlisten(site: string, topic: string): void;
+  /** MUST be called once, before anything else. */
+  start(listener: LogListener): Promise<void>;
+  readonly status: LogStatus;
+}
+
+export interface LogStatus {
+  readonly kind: "memory" | "redis";
+  /** True while all channels listened to are confirmed; between `lost` and `restored` it is false. */
+  readonly hearing: boolean;
+  /** False while messages may be missed or commands fail. */
+  readonly up: boolean;
+  /** True once it has been up. */
+  readonly everUp: boolean;
+  /** What is wrong, in a few words. */
+  readonly problem: string | undefined;
+}

@@ -1,0 +1,73 @@
+import { pino, type Logger as Pino } from "pino";
+
+/**
+ * What a relay says: sentences on a terminal, the same as JSON elsewhere. Each kind of event is a method, so that
+ * nobody has to grep for the words.
+ */
+export interface Logger {
+  listening(port: number): void;
+  redisConnected(address: string): void;
+  redisTrouble(error: unknown, stage: string): void;
+  counts(counts: { connections: number; subscriptions: number; cached: number }): void;
+  /** Something that whoever runs the relay should read once. */
+  warn(message: string): void;
+  info(message: string): void;
+  originRefused(origin: string): void;
+  /** A failure of ours, with its cause. */
+  failure(stage: string, error: unknown): void;
+}
+
+export interface LoggerOptions {
+  /** Sentences instead of JSON; default: whether standard output is a terminal. */
+  readonly sentences?: boolean;
+  readonly write?: (line: string) => void;
+}
+
+const REPEAT_MS = 60_000;
+
+export function createLogger(options: LoggerOptions = {}): Logger {
+  const write = options.write ?? ((line: string) => process.stdout.write(`${line}\n`));
+  const sentences = options.sentences ?? process.stdout.isTTY === true;
+  const json: Pino = pino(
+    { base: { name: "realtime" }, formatters: { level: (label) => ({ level: label }) } },
+    { write: (line) => write(line.trimEnd()) },
+  );
+  const seen = new Map<string, number>();
+
+  const say = (level: "info" | "warn" | "error", message: string, fields: Record<string, unknown> = {}): void => {
+    if (sentences) write(`[realtime] ${message}`);
+    else json[level](fields, message);
+  };
+  /** At most once a minute for the same words: a failing neighbour must not fill the disk. */
+  const sparsely = (level: "warn" | "error", message: string, fields: Record<string, unknown> = {}): void => {
+    const now = Date.now();
+    if (now - (seen.get(message) ?? Number.NEGATIVE_INFINITY) < REPEAT_MS) return;
+    if (seen.size > 1000) seen.clear();
+    seen.set(message, now);
+    say(level, message, fields);
+  };
+
+  return {
+    listening: (port) => say("info", `WebSocket server listening on port ${port}`, { port }),
+    redisConnected: (address) => say("info", `Connected to Redis at ${address}`, { address }),
+    redisTrouble: (error, stage) => sparsely("warn", `Redis (${stage}): ${describe(error)}`, { stage }),
+    counts: (counts) =>
+      say("info", `Connections: ${counts.connections}, Subscriptions: ${counts.subscriptions}, Cached messages: ${counts.cached}`, counts),
+    warn: (message) => sparsely("warn", message),
+    info: (message) => say("info", message),
+    originRefused: (origin) =>
+      sparsely("warn", `Refused a page from ${printable(origin)}; to allow it: REALTIME_ALLOWED_ORIGINS=${printable(origin)}`),
+    failure: (stage, error) =>
+      sparsely("error", `${stage}: ${describe(error)}`, { stage, stack: error instanceof Error ? error.stack : undefined }),
+  };
+}
+
+function describe(error: unknown): string {
+  return printable(error instanceof Error ? error.message || error.name : String(error));
+}
+
+/** Foreign text in one line, without control characters and of bounded length. */
+function printable(text: string): string {
+  // eslint-disable-next-line no-control-regex
+  return text.replace(/[\u0000-\u001f\u007f]/g, " ").slice(0, 300);
+}

@@ -1,0 +1,233 @@
+import { randomBytes } from "node:crypto";
+import type { Server as HttpServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { FastifyInstance } from "fastify";
+import { BellwireError } from "@bellwire/protocol";
+import { Admission } from "./auth/admission.js";
+import { Keyring } from "./auth/keyring.js";
+import { Tickets } from "./auth/tickets.js";
+import type { Config } from "./config/config.js";
+import { ConfigError } from "./config/reader.js";
+import { redisAddress } from "./config/redis.js";
+import { Feeds, type FeedTiming } from "./feed/feeds.js";
+import { Rotation } from "./feed/rotation.js";
+import { ApiKeys } from "./http/api-keys.js";
+import { registerApi } from "./http/api.js";
+import { createApp, withoutPrefix } from "./http/app.js";
+import { registerMetrics } from "./http/metrics.js";
+import { registerPublic, type Readiness } from "./http/public.js";
+import { MemoryLog } from "./log/memory.js";
+import { RedisLog } from "./log/redis.js";
+import type { TopicLog } from "./log/topic-log.js";
+import { createLogger, type Logger } from "./logger.js";
+import { Gateway } from "./socket/gateway.js";
+import { Subscriptions } from "./socket/subscriptions.js";
+import { Stats } from "./stats.js";
+import { createTypeHint } from "./type-hint.js";
+
+export interface RelayOptions {
+  readonly config: Config;
+  readonly logger?: Logger;
+  /** For tests: another pace of linger, comparison and positions. */
+  readonly timing?: Partial<FeedTiming>;
+  /** Ends the process's part of the relay when it turns out that it can't work at all, e.g. a Redis too old. */
+  readonly onFatal?: (message: string) => void;
+}
+
+const COUNTS_MS = 60_000;
+const TICKET_TICK_MS = 1000;
+// Frames carry a token and a filter for each subscription.
+const MAX_FRAME_BYTES = 1_048_576;
+
+/** One relay: composes every part, starts and stops them. The only place where they all know of each other. */
+export class Relay {
+  readonly id: string = randomBytes(8).toString("hex");
+  readonly config: Config;
+  readonly stats: Stats = new Stats();
+  readonly log: TopicLog;
+  readonly feeds: Feeds;
+  readonly subscriptions: Subscriptions;
+  readonly gateway: Gateway | undefined;
+  readonly #logger: Logger;
+  readonly #app: FastifyInstance;
+  readonly #internal: FastifyInstance | undefined;
+  readonly #timers: NodeJS.Timeout[] = [];
+  #draining = false;
+
+  constructor(options: RelayOptions) {
+    const { config } = options;
+    this.config = config;
+    this.#logger = options.logger ?? createLogger();
+    this.log = this.#createLog(options);
+    this.feeds = new Feeds({
+      log: this.log,
+      limits: config.logs,
+      observe: (event) => this.#observe(event),
+      inspect: config.production ? undefined : createTypeHint((message) => this.#logger.warn(message)),
+      sockets: () => this.gateway?.connections.size ?? 0,
+      ...(options.timing === undefined ? {} : { timing: options.timing }),
+    });
+    const keyring = new Keyring(config.keys, config.siteKeys);
+    const admission = new Admission({ keyring, tickets: new Tickets(keyring, { life: config.ticketLife }), anonymous: config.anonymous });
+    this.subscriptions = new Subscriptions(this.feeds, admission, {
+      perConnection: config.limits.subscriptionsPerConnection,
+      perFrame: config.limits.subscriptionsPerFrame,
+    });
+    const prefix = config.publicUrl.pathname.replace(/\/+$/, "");
+    this.#app = createApp(this.#logger, prefix);
+    this.#internal = config.internalPort === undefined ? undefined : createApp(this.#logger);
+    registerPublic(this.#app, () => this.readiness());
+    if (!config.enabled) return;
+    this.#registerInternal(this.#internal ?? this.#app);
+    this.gateway = new Gateway(this.#app.server, {
+      admission,
+      subscriptions: this.subscriptions,
+      stats: this.stats,
+      logger: this.#logger,
+      origins: config.origins,
+      maxWaitingBytes: config.limits.waitingBytes,
+      maxFrameBytes: MAX_FRAME_BYTES,
+      maxDataBytes: config.limits.dataBytes,
+    });
+    stripPrefix(this.#app.server, prefix);
+  }
+
+  #createLog(options: RelayOptions): TopicLog {
+    const { redis, logs } = options.config;
+    if (redis === undefined) return new MemoryLog(logs);
+    return new RedisLog({
+      target: redis.target,
+      prefix: redis.prefix,
+      limits: logs,
+      relay: this.id,
+      onError: (error, stage) => this.#logger.redisTrouble(error, stage),
+      onUp: () => this.#logger.redisConnected(redisAddress(redis.target)),
+      onFatal: (message) => options.onFatal?.(message),
+    });
+  }
+
+  #registerInternal(app: FastifyInstance): void {
+    const { config, stats, log, feeds } = this;
+    registerApi(app, { keys: new ApiKeys(config.apiKeys), log, stats, maxDataBytes: config.limits.dataBytes, enabled: config.enabled });
+    registerMetrics(app, stats, {
+      connections: () => this.gateway?.connections.size ?? 0,
+      subscriptions: () => this.subscriptions.count,
+      sites: () => this.gateway?.siteCount ?? 0,
+      feeds: () => feeds.size,
+      suspendedFeeds: () => feeds.suspended,
+      cachedMessages: () => feeds.cached,
+      redisUp: () => (log.status.up ? 1 : 0),
+    });
+  }
+
+  /** Starts listening. @throws ConfigError where a port is taken */
+  async start(): Promise<void> {
+    for (const notice of this.config.notices) this.#logger.warn(notice);
+    const { stats, feeds } = this;
+    if (this.config.enabled) {
+      await this.log.start({
+        message: (name, epoch, entry) => {
+          stats.heard++;
+          feeds.message(name, epoch, entry);
+        },
+        garbage: (name) => {
+          stats.garbage++;
+          feeds.garbage(name);
+        },
+        lost: () => feeds.lost(),
+        restored: () => feeds.restored(),
+      });
+    }
+    await listen(this.#app, this.config.port, this.config.host, "REALTIME_WS_PORT");
+    if (this.#internal !== undefined)
+      await listen(this.#internal, this.config.internalPort as number, this.config.host, "REALTIME_INTERNAL_PORT");
+    this.#logger.listening(this.port);
+    this.#every(COUNTS_MS, () => this.#count());
+    if (this.gateway !== undefined) this.#renewTickets(this.gateway);
+  }
+
+  #renewTickets(gateway: Gateway): void {
+    const round = new Rotation(() => gateway.connections, Math.max(1, this.config.ticketLife / 8 / (TICKET_TICK_MS / 1000)));
+    this.#every(TICKET_TICK_MS, () => gateway.renewTickets(round.next()));
+  }
+
+  #every(ms: number, run: () => void): void {
+    const timer = setInterval(run, ms);
+    timer.unref();
+    this.#timers.push(timer);
+  }
+
+  #count(): void {
+    const connections = this.gateway?.connections.size ?? 0;
+    if (connections > 0) this.#logger.counts({ connections, subscriptions: this.subscriptions.count, cached: this.feeds.cached });
+  }
+
+  #observe(event: "gap" | "resync" | "invalid"): void {
+    if (event === "gap") this.stats.gaps++;
+    else if (event === "resync") this.stats.resyncs++;
+    else this.stats.garbage++;
+  }
+
+  /** The port that clients connect to; of use where the setting was 0. */
+  get port(): number {
+    return portOf(this.#app);
+  }
+
+  get internalPort(): number | undefined {
+    return this.#internal === undefined ? undefined : portOf(this.#internal);
+  }
+
+  readiness(): Readiness {
+    const { up, everUp, kind, problem } = this.log.status;
+    const redis = kind === "memory" ? "none" : up ? "up" : "down";
+    if (this.#draining) return { ready: false, status: "draining", redis, problem };
+    if (!this.config.enabled) return { ready: true, status: "ready", redis: "none" };
+    if (!everUp) return { ready: false, status: "starting", redis, problem };
+    // A Redis outage must not make a balancer take every relay out: sockets stay, and everything reconciles on return.
+    return { ready: true, status: up ? "ready" : "degraded", redis, ...(problem === undefined ? {} : { problem }) };
+  }
+
+  /** Tells every client, closes all sockets and connections. */
+  async close(): Promise<void> {
+    this.#draining = true;
+    for (const timer of this.#timers) clearInterval(timer);
+    if (this.gateway !== undefined) {
+      this.gateway.refusal = new BellwireError("draining", "The relay is going away: connect to another one");
+      await this.gateway.close();
+    }
+    await this.#app.close();
+    await this.#internal?.close();
+    this.feeds.close();
+    await this.log.close();
+  }
+}
+
+async function listen(app: FastifyInstance, port: number, host: string | undefined, variable: string): Promise<void> {
+  await app.ready();
+  const { server } = app;
+  await new Promise<void>((resolve, reject) => {
+    const fail = (error: NodeJS.ErrnoException): void => {
+      const reason = error.code === "EADDRINUSE" ? `port ${port} is taken: stop what listens there, or set ${variable}` : error.message;
+      reject(new ConfigError(`Can't listen: ${reason}`));
+    };
+    server.once("error", fail);
+    server.listen({ port, ...(host === undefined ? {} : { host }) }, () => {
+      server.off("error", fail);
+      resolve();
+    });
+  });
+}
+
+function portOf(app: FastifyInstance): number {
+  return (app.server.address() as AddressInfo | null)?.port ?? 0;
+}
+
+/** Lets `/ws/socket.io/` be answered like `/socket.io/`, where the public URL has the path `/ws`. */
+function stripPrefix(server: HttpServer, prefix: string): void {
+  if (prefix === "") return;
+  for (const event of ["request", "upgrade"]) {
+    server.prependListener(event, (request: { url?: string }) => {
+      request.url = withoutPrefix(request.url ?? "/", prefix);
+    });
+  }
+}

@@ -1,0 +1,109 @@
+import type { Socket } from "socket.io";
+import type { BellwireError, ConnectPermit, ParsedFilter, ParsedGrant } from "@bellwire/protocol";
+import type { SubscriptionProof } from "../auth/tickets.js";
+import type { Feed } from "../feed/feed.js";
+import type { Recipient } from "../feed/member.js";
+import type { Frame } from "../frame.js";
+import { waitingPackets } from "./write-buffer.js";
+
+export interface Subscription {
+  readonly id: string;
+  readonly topic: string;
+  readonly filter: ParsedFilter;
+  readonly feed: Feed;
+  /** What admitted it; its tickets repeat that. */
+  proof: SubscriptionProof;
+}
+
+/** A subscribe under way; not wanted any more once it was cancelled. */
+export interface Intent {
+  wanted: boolean;
+}
+
+export interface ConnectionHost {
+  /** Bytes that may wait for one socket; past it the socket is closed. */
+  readonly maxWaitingBytes: number;
+  delivered(): void;
+  /** The socket can't keep up. Called once, never from inside `send`. */
+  slow(connection: Connection): void;
+}
+
+/** Packets that may wait for one socket, whatever their size. */
+const MAX_WAITING_PACKETS = 10_000;
+
+/** One client's socket on its site. */
+export class Connection implements Recipient {
+  readonly socket: Socket;
+  readonly site: string;
+  readonly user: string;
+  readonly session: string;
+  /** The page load's id, or one of ours. */
+  readonly client: string;
+  permit: ConnectPermit;
+  readonly subscriptions: Map<string, Subscription> = new Map();
+  /** Subscribes under way, by id. */
+  readonly pending: Map<string, Intent> = new Map();
+  /** When tickets were last sent, epoch seconds. */
+  ticketsAt: number;
+  closed = false;
+  readonly #host: ConnectionHost;
+  #waiting = 0;
+
+  constructor(socket: Socket, permit: ConnectPermit, client: string, host: ConnectionHost) {
+    this.socket = socket;
+    this.permit = permit;
+    this.site = permit.site;
+    this.user = permit.user;
+    this.session = permit.session;
+    this.client = client;
+    this.ticketsAt = Date.now() / 1000;
+    this.#host = host;
+  }
+
+  get grants(): readonly ParsedGrant[] {
+    return this.permit.grants;
+  }
+
+  send(frame: Frame): void {
+    if (this.closed) return;
+    const { conn } = this.socket;
+    conn.write(frame.text, frame.options);
+    this.#host.delivered();
+    this.weigh(frame.text.length);
+  }
+
+  /**
+   * Bounds what waits for a socket that does not read: engine.io's buffer has no bound of its own. Called after each write;
+   * the buffer is empty while the transport takes what it is given.
+   */
+  weigh(bytes: number): void {
+    const queued = waitingPackets(this.socket.conn);
+    if (queued === 0) {
+      this.#waiting = 0;
+      return;
+    }
+    this.#waiting = queued === 1 ? bytes : this.#waiting + bytes;
+    if (this.closed || (this.#waiting <= this.#host.maxWaitingBytes && queued <= MAX_WAITING_PACKETS)) return;
+    this.closed = true;
+    // Later: whoever is sending may be walking the rooms that closing changes.
+    setImmediate(() => this.#host.slow(this));
+  }
+
+  /**
+   * Says why, then closes: for good with a Socket.IO disconnect, otherwise by closing the transport, after which any Socket.IO
+   * client comes back by itself.
+   */
+  bye(error: BellwireError): void {
+    this.closed = true;
+    this.socket.emit("bye", error.toJSON());
+    if (error.retry === "never") this.socket.disconnect(true);
+    else this.socket.conn.close();
+  }
+
+  /** Closes without waiting for what the socket never took. */
+  drop(error: BellwireError): void {
+    this.closed = true;
+    this.socket.emit("bye", error.toJSON());
+    this.socket.conn.close(true);
+  }
+}

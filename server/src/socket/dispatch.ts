@@ -1,0 +1,43 @@
+import { BellwireError } from "@bellwire/protocol";
+import type { Connection } from "./connection.js";
+import { Rate } from "./rate.js";
+
+export type Ack = (reply: object) => void;
+
+/** Handles one client event; what it throws is answered as `{error}`. */
+export type Handler = (connection: Connection, args: readonly unknown[], ack: Ack) => Promise<void>;
+
+// A page that opens many components at once sends a few frames, each with many subscriptions.
+const FRAMES_PER_SECOND = 50;
+const FRAMES_AT_ONCE = 200;
+// What one ack is taken to weigh until the socket has taken it, in bytes.
+const ACK_BYTES = 256;
+
+/**
+ * Hands a socket's packets to the handlers. Done as a socket.io middleware that never calls on: the events of a client are then
+ * never emitted, so that an unknown name is ignored and one like "error" can't throw for want of a listener.
+ */
+export function dispatch(connection: Connection, handlers: ReadonlyMap<string, Handler>, refused: (error: unknown) => BellwireError): void {
+  const rate = new Rate(FRAMES_PER_SECOND, FRAMES_AT_ONCE);
+  connection.socket.use((packet: readonly unknown[]) => {
+    const name = packet[0];
+    const handler = typeof name === "string" ? handlers.get(name) : undefined;
+    if (handler === undefined || connection.closed) return; // unknown events are ignored
+    const last = packet[packet.length - 1];
+    const acked = typeof last === "function";
+    const args = packet.slice(1, acked ? -1 : undefined);
+    const ack: Ack = (reply) => {
+      if (!acked || connection.closed) return;
+      (last as Ack)(reply);
+      connection.weigh(ACK_BYTES);
+    };
+    const fail = (error: unknown): void => ack({ error: refused(error).toJSON() });
+    const after = rate.take();
+    if (after > 0) return fail(new BellwireError("limit", "Too many frames at once", { after }));
+    try {
+      handler(connection, args, ack).catch(fail);
+    } catch (error) {
+      fail(error);
+    }
+  });
+}

@@ -1,0 +1,219 @@
+import type { Server as HttpServer } from "node:http";
+import { randomUUID } from "node:crypto";
+import { Server, type Socket } from "socket.io";
+import { BellwireError, isWellFormed, limits, siteOfNamespace, VERSION, type ConnectPermit, type Hello } from "@bellwire/protocol";
+import type { Admission } from "../auth/admission.js";
+import { toBellwireError } from "../failure.js";
+import type { Logger } from "../logger.js";
+import type { Stats } from "../stats.js";
+import { Connection, type ConnectionHost } from "./connection.js";
+import { dispatch, type Handler } from "./dispatch.js";
+import { Namespaces } from "./namespaces.js";
+import { isAllowedOrigin, type AllowedOrigins } from "./origins.js";
+import type { Subscriptions } from "./subscriptions.js";
+
+export interface GatewayOptions {
+  readonly admission: Admission;
+  readonly subscriptions: Subscriptions;
+  readonly stats: Stats;
+  readonly logger: Logger;
+  readonly origins: AllowedOrigins;
+  readonly maxWaitingBytes: number;
+  /** Bytes of the largest frame or request body a client may send. */
+  readonly maxFrameBytes: number;
+  /** Bytes of one message's data. */
+  readonly maxDataBytes: number;
+}
+
+const CONNECT_TIMEOUT_MS = 10_000;
+const NAMESPACE_LENGTH = 128;
+const NO_HANDSHAKE = Object.freeze({ auth: {}, headers: {}, query: {} });
+
+/** The sockets of a relay: admits connections to their sites, says hello, and hands their events to the handlers. */
+export class Gateway implements ConnectionHost {
+  readonly #io: Server;
+  readonly #options: GatewayOptions;
+  readonly #namespaces: Namespaces;
+  readonly #handlers: ReadonlyMap<string, Handler>;
+  readonly #permits = new WeakMap<Socket, ConnectPermit>();
+  /** Engine connections that are in a site, or on the way into one: each holds one site only. */
+  readonly #taken = new WeakSet<object>();
+  readonly connections: Set<Connection> = new Set();
+  readonly maxWaitingBytes: number;
+  /** While set, nobody new is admitted. */
+  refusal: BellwireError | undefined;
+
+  constructor(http: HttpServer, options: GatewayOptions) {
+    this.#options = options;
+    this.maxWaitingBytes = options.maxWaitingBytes;
+    const { subscriptions } = options;
+    this.#handlers = new Map<string, Handler>([
+      ["subscribe", (connection, [list], ack) => subscriptions.subscribe(connection, list, ack)],
+      [
+        "unsubscribe",
+        async (connection, [list], ack) => {
+          subscriptions.unsubscribe(connection, list);
+          ack({});
+        },
+      ],
+      ["publish", unsupported("publish")],
+      ["rpc", unsupported("rpc")],
+      ["presence", unsupported("presence")],
+      ["refresh", unsupported("refresh")],
+    ]);
+    this.#io = new Server(http, {
+      path: "/socket.io/",
+      serveClient: false,
+      pingInterval: 15_000,
+      pingTimeout: 10_000,
+      connectTimeout: CONNECT_TIMEOUT_MS,
+      maxHttpBufferSize: options.maxFrameBytes,
+      perMessageDeflate: false,
+      httpCompression: false,
+      allowRequest: (request, answer) => {
+        const { origin } = request.headers;
+        const allowed = isAllowedOrigin(options.origins, origin);
+        if (!allowed) options.logger.originRefused(origin as string);
+        answer(allowed ? null : "Origin not allowed", allowed);
+      },
+      cors: { origin: (origin, answer) => answer(null, isAllowedOrigin(options.origins, origin)), credentials: true },
+    });
+    for (const closedNamespace of ["/", "/control"]) {
+      this.#io.of(closedNamespace).use((_socket, next) => next(connectError(new BellwireError("forbidden", "Connect to /site/<site>"))));
+    }
+    const parent = this.#io.of((name, _auth, next) => next(null, name.length <= NAMESPACE_LENGTH));
+    this.#namespaces = new Namespaces(this.#io, parent);
+    parent.use((socket, next) => {
+      this.#enter(socket).then(
+        () => next(),
+        (error: unknown) => next(connectError(this.#refused(error))),
+      );
+    });
+    parent.on("connection", (socket) => this.#connected(socket));
+  }
+
+  get siteCount(): number {
+    return this.#namespaces.size;
+  }
+
+  /** Admits a socket to its site, or rejects. Either way nothing is left behind. */
+  async #enter(socket: Socket): Promise<void> {
+    const { client, nsp } = socket;
+    this.#namespaces.enter(nsp);
+    let first = false;
+    try {
+      const site = siteOfNamespace(nsp.name);
+      if (site === undefined) throw new BellwireError("not-found", "There is no such namespace: connect to /site/<site>");
+      if (this.#taken.has(client)) throw new BellwireError("bad-request", "One connection holds one site: open another connection");
+      first = true;
+      this.#taken.add(client);
+      if (this.refusal !== undefined) throw this.refusal;
+      const auth = socket.handshake.auth as Record<string, unknown>;
+      if (auth.v !== undefined && auth.v !== VERSION) throw new BellwireError("unsupported", `This relay speaks version ${VERSION}`);
+      this.#permits.set(socket, await this.#options.admission.connect(site, auth));
+    } catch (error) {
+      if (first) this.#taken.delete(client);
+      throw error;
+    } finally {
+      this.#namespaces.entered(nsp);
+    }
+  }
+
+  #connected(socket: Socket): void {
+    const permit = this.#permits.get(socket) as ConnectPermit;
+    const auth = socket.handshake.auth as Record<string, unknown>;
+    const connection = new Connection(socket, permit, clientId(auth.client), this);
+    // Request and handshake hold headers, query and token for as long as the socket lives: nobody needs them any more.
+    (socket as { handshake: unknown }).handshake = NO_HANDSHAKE;
+    (socket.conn as { request: unknown }).request = undefined;
+    this.connections.add(connection);
+    dispatch(connection, this.#handlers, (error) => this.#refused(error));
+    socket.on("disconnect", () => {
+      this.connections.delete(connection);
+      this.#options.subscriptions.endAll(connection);
+      this.#taken.delete(socket.client);
+      this.#namespaces.reap(socket.nsp);
+    });
+    socket.emit("hello", this.#hello(connection));
+  }
+
+  #hello(connection: Connection): Hello {
+    const { permit } = connection;
+    const { subscriptions, admission, maxDataBytes, maxFrameBytes } = this.#options;
+    return {
+      v: VERSION,
+      user: permit.user === "" ? null : permit.user,
+      session: permit.session === "" ? null : permit.session,
+      client: connection.client,
+      ticket: admission.tickets.forConnection(permit, Date.now() / 1000),
+      ...(permit.until === undefined ? {} : { until: permit.until }),
+      time: Date.now(),
+      limits: {
+        subscriptions: subscriptions.limits.perConnection,
+        subscriptionsPerFrame: subscriptions.limits.perFrame,
+        dataBytes: maxDataBytes,
+        frameBytes: maxFrameBytes,
+      },
+      features: [],
+    };
+  }
+
+  #refused(error: unknown): BellwireError {
+    const refused = toBellwireError(error);
+    this.#options.stats.refuse(refused.code);
+    if (refused.code === "internal") this.#options.logger.failure("socket", refused.cause ?? refused);
+    return refused;
+  }
+
+  delivered(): void {
+    this.#options.stats.deliveries++;
+  }
+
+  slow(connection: Connection): void {
+    this.#options.stats.slow++;
+    connection.drop(new BellwireError("slow", "The client does not read fast enough; it resumes from its position"));
+  }
+
+  /** Sends every connection fresh tickets well before the old ones run out. Called from the relay's clock with the ones whose turn it is. */
+  renewTickets(connections: Iterable<Connection>): void {
+    const now = Date.now() / 1000;
+    const { tickets } = this.#options.admission;
+    if (tickets.life <= 0) return;
+    for (const connection of connections) {
+      if (connection.closed || now - connection.ticketsAt < tickets.life / 2) continue;
+      connection.ticketsAt = now;
+      const list: [string | null, string][] = [];
+      const own = tickets.forConnection(connection.permit, now);
+      if (own !== null) list.push([null, own]);
+      for (const { id, proof } of connection.subscriptions.values()) {
+        const ticket = tickets.forSubscription(connection, proof, now);
+        if (ticket !== null) list.push([id, ticket]);
+      }
+      if (list.length === 0) continue;
+      connection.socket.emit("tickets", list);
+      connection.weigh(list.length * 100);
+    }
+  }
+
+  /** Closes all sockets and stops accepting. */
+  async close(): Promise<void> {
+    for (const connection of this.connections) connection.bye(new BellwireError("draining", "The relay is going away"));
+    await this.#io.close();
+  }
+}
+
+function unsupported(event: string): Handler {
+  return async () => {
+    throw new BellwireError("unsupported", `This relay does not take ${event}`);
+  };
+}
+
+/** socket.io passes `data` of a middleware's error on as `err.data`. */
+function connectError(error: BellwireError): Error & { data: unknown } {
+  return Object.assign(new Error(error.message), { data: error.toJSON() });
+}
+
+function clientId(value: unknown): string {
+  const usable = typeof value === "string" && value.length > 0 && value.length <= limits.keyLength && isWellFormed(value);
+  return usable ? value : randomUUID();
+}
