@@ -13,7 +13,7 @@
 
 local key = KEYS[1]
 local now = redis.call('TIME')
-local nowMs = now[1] .. string.format('%03d', math.floor(now[2] / 1000))
+local nowMs = millis(now)
 local epoch, offset, fresh, replication = head(key, now)
 
 if not fresh and ARGV[4] == '1' then

@@ -11,6 +11,11 @@ local function replid()
   return string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)') or ''
 end
 
+-- Epoch milliseconds as text, from TIME's seconds and microseconds.
+local function millis(now)
+  return now[1] .. string.format('%03d', math.floor(now[2] / 1000))
+end
+
 local function field(entry, name)
   local fields = entry[2]
   for i = 1, #fields, 2 do
@@ -32,8 +37,8 @@ local function open(key, last, now, replication)
     epoch = string.format('%.0f', tonumber(last) + 1)
   end
   redis.call('DEL', key)
-  redis.call('XADD', key, epoch .. '-0', 't', now[1] .. string.format('%03d', math.floor(now[2] / 1000)),
-    'i', '', 'x', '', 'r', replication, 'd', '')
+  redis.call('XADD', key, epoch .. '-0',
+    't', millis(now), 'i', '', 'x', '', 'r', replication, 'd', '')
   return epoch, '0'
 end
 

@@ -11,7 +11,7 @@ local now = redis.call('TIME')
 local age = tonumber(ARGV[3])
 local epoch, offset, fresh = head(key, now)
 if ARGV[1] == '-' and not fresh then
-  expire(key, tonumber(now[1]) * 1000, age, tonumber(ARGV[2]))
+  expire(key, tonumber(millis(now)), age, tonumber(ARGV[2]))
 end
 -- Refreshed at half its life only: a write for every read would burden replicas and the append-only file.
 if redis.call('PTTL', key) < (age + 3600000) / 2 then touch(key, age) end

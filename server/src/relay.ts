@@ -134,8 +134,8 @@ export class Relay {
           stats.garbage++;
           feeds.garbage(name);
         },
-        lost: () => feeds.lost(),
-        restored: () => feeds.restored(),
+        lost: (names) => feeds.lost(names),
+        restored: (names) => feeds.restored(names),
       });
     }
     await listen(this.#app, this.config.port, this.config.host, "REALTIME_WS_PORT");

@@ -6,6 +6,8 @@ export interface RawOptions {
   readonly url: string;
   readonly appKey: string;
   readonly site?: string;
+  /** Instead of the site's. */
+  readonly namespace?: string;
   readonly claims?: object;
   /** Instead of a token made from the claims. */
   readonly auth?: object;
@@ -30,7 +32,7 @@ export class RawClient {
   constructor(options: RawOptions) {
     this.#options = options;
     const { url, appKey, site = "5", claims = {}, auth, path = "/socket.io/", transports = ["websocket"] } = options;
-    this.socket = io(`${url}/site/${site}`, {
+    this.socket = io(`${url}${options.namespace ?? `/site/${site}`}`, {
       path,
       transports,
       forceNew: true,

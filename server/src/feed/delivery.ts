@@ -1,6 +1,5 @@
 import { isExcluded, type Message } from "./message.js";
-import type { Member } from "./member.js";
-import type { Room } from "./rooms.js";
+import type { Member, Room } from "./member.js";
 import type { Frame } from "../frame.js";
 
 /** Makes the frame of one batch; it is called once per distinct batch, not once per socket. */

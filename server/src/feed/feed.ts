@@ -3,11 +3,11 @@ import type { LogLimits } from "@bellwire/emitter/internal";
 import type { Entry, Tail } from "../log/topic-log.js";
 import { eventText, toFrame, type Frame } from "../frame.js";
 import { deliver } from "./delivery.js";
-import { Member, type Recipient } from "./member.js";
+import { Member, type Recipient, type Room } from "./member.js";
 import { Message } from "./message.js";
 import { recover, type Recovery, type Since } from "./recovery.js";
 import { Ring } from "./ring.js";
-import { Rooms, type Room } from "./rooms.js";
+import { Rooms } from "./rooms.js";
 
 /** Why a feed's members are told to refetch; travels as the `cause` of `resync`. */
 export type ResyncCause = "gap" | "epoch" | "degraded";
@@ -18,8 +18,8 @@ export interface FeedHost {
   read(feed: Feed, since?: Position): Promise<Tail>;
   /** Has the feed flushed at the end of this event-loop turn. */
   scheduleFlush(feed: Feed): void;
-  /** True while the log's channels are confirmed: only then can a feed know that it hears everything. */
-  readonly hearing: boolean;
+  /** True while the feed's channel is confirmed: only then can it know that it hears everything. */
+  hears(feed: Feed): boolean;
   /** Milliseconds over which that many sockets should spread their refetches. */
   spread(sockets: number): number;
   /** Bytes that the feed's memory may take now. */
@@ -140,7 +140,7 @@ export class Feed {
       this.#heldOverflow = false;
       const cuts = this.#cuts;
       this.#merge(await this.#host.read(this, this.#head));
-      if (cuts === this.#cuts && this.#host.hearing && this.#bridge()) return;
+      if (cuts === this.#cuts && this.#host.hears(this) && this.#bridge()) return;
     }
     throw new Error(`The log of ${this.name} could not be read without gaps`);
   }

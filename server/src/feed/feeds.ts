@@ -48,7 +48,8 @@ export class Feeds implements LogListener, FeedHost {
   readonly #timing: FeedTiming;
   #flushing: Feed[] = [];
   #ringBytes = 0;
-  #restoring = false;
+  /** Catch-ups of many feeds under way. */
+  #restoring = 0;
   readonly #compared: Rotation<Feed>;
   readonly #positioned: Rotation<Feed>;
   readonly #timer: NodeJS.Timeout;
@@ -109,7 +110,6 @@ export class Feeds implements LogListener, FeedHost {
 
   /** In this order: channel confirmed, tail read, merged. Otherwise a message between the two would be missed. */
   async #open(feed: Feed): Promise<void> {
-    if (!this.hearing) throw new Error("The log is away; its return opens the feed");
     await this.#log.listen(feed.site, feed.topic);
     await feed.catchUp();
   }
@@ -131,13 +131,13 @@ export class Feeds implements LogListener, FeedHost {
     for (const feed of feeds) feed.flush();
   }
 
-  get hearing(): boolean {
-    return this.#log.status.hearing;
+  hears(feed: Feed): boolean {
+    return this.#log.hears(feed.site, feed.topic);
   }
 
   spread(members: number): number {
     // After an outage each topic resyncs its few members, but all of them refetch from the same backend.
-    const sockets = this.#restoring ? this.#options.sockets() : members;
+    const sockets = this.#restoring > 0 ? this.#options.sockets() : members;
     return Math.min(MAX_SPREAD_MS, Math.ceil((sockets / this.#timing.refetchRate) * 1000));
   }
 
@@ -159,24 +159,23 @@ export class Feeds implements LogListener, FeedHost {
     this.#feeds.get(name)?.suspect();
   }
 
-  lost(): void {
-    for (const feed of this.#feeds.values()) feed.suspend();
+  lost(names: readonly string[]): void {
+    for (const name of names) this.#feeds.get(name)?.suspend();
   }
 
-  /** Catches every open feed up from the log, some at a time. */
-  restored(): void {
-    if (this.#restoring) return;
-    this.#restoring = true;
-    this.#catchUpAll().finally(() => {
-      this.#restoring = false;
+  /** Catches feeds up from the log, some at a time. */
+  restored(names: readonly string[]): void {
+    const feeds = names.flatMap((name) => this.#feeds.get(name) ?? []);
+    this.#restoring++;
+    this.#catchUp(feeds).finally(() => {
+      this.#restoring--;
     });
   }
 
-  async #catchUpAll(): Promise<void> {
-    const feeds = [...this.#feeds.values()];
-    for (let i = 0; i < feeds.length && this.hearing; i += CATCH_UP_BATCH) {
+  async #catchUp(feeds: readonly Feed[]): Promise<void> {
+    for (let i = 0; i < feeds.length; i += CATCH_UP_BATCH) {
       // One that fails stays suspended, and the comparison reads it again.
-      await Promise.allSettled(feeds.slice(i, i + CATCH_UP_BATCH).map((feed) => this.#open(feed)));
+      await Promise.allSettled(feeds.slice(i, i + CATCH_UP_BATCH).map((feed) => feed.catchUp()));
     }
   }
 
@@ -187,7 +186,7 @@ export class Feeds implements LogListener, FeedHost {
     for (const feed of this.#compared.next()) {
       if (this.#feeds.get(feed.name) !== feed) continue; // closed since the round began
       if (feed.idle) this.#closeIdle(feed);
-      else if (this.#log.status.up) this.#compare(feed);
+      else this.#compare(feed);
     }
     let bytes = 0;
     for (const feed of this.#feeds.values()) bytes += feed.ring.bytes;

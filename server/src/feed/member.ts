@@ -1,6 +1,6 @@
 import type { Frame } from "../frame.js";
-import type { Viewer } from "./message.js";
-import type { Room, Seat } from "./rooms.js";
+import type { Shape } from "@bellwire/protocol";
+import type { Message, Viewer } from "./message.js";
 
 /** A socket as feeds see it. */
 export interface Recipient extends Viewer {
@@ -26,4 +26,27 @@ export class Member {
   constructor(recipient: Recipient) {
     this.recipient = recipient;
   }
+}
+
+/** A member's place in a room. It knows its index, so that leaving costs the same in a room of ten thousand. */
+export interface Seat {
+  readonly member: Member;
+  readonly room: Room;
+  index: number;
+  /** How many of the member's subscriptions want this room. */
+  wanted: number;
+}
+
+export interface Room {
+  readonly name: string;
+  readonly used: ShapeInUse;
+  readonly seats: Seat[];
+  /** Messages of this turn that go to this room, not yet delivered. */
+  batch: Message[];
+}
+
+/** A shape that some subscription of the topic has, with its rooms that somebody sits in. */
+export interface ShapeInUse {
+  readonly shape: Shape;
+  readonly rooms: Map<string, Room>;
 }

@@ -1,28 +1,6 @@
 import { BellwireError, roomFor, roomsOf, shapeOf, type ParsedFilter, type Shape } from "@bellwire/protocol";
 import type { Message } from "./message.js";
-import type { Member } from "./member.js";
-
-/** A member's place in a room. It knows its index, so that leaving costs the same in a room of ten thousand. */
-export interface Seat {
-  readonly member: Member;
-  readonly room: Room;
-  index: number;
-  /** How many of the member's subscriptions want this room. */
-  wanted: number;
-}
-
-export interface Room {
-  readonly name: string;
-  readonly used: ShapeInUse;
-  readonly seats: Seat[];
-  /** Messages of this turn that go to this room, not yet delivered. */
-  batch: Message[];
-}
-
-interface ShapeInUse {
-  readonly shape: Shape;
-  readonly rooms: Map<string, Room>;
-}
+import type { Member, Room, Seat, ShapeInUse } from "./member.js";
 
 /** Shapes that subscriptions of one topic may use at once: each costs every message of the topic one look-up. */
 export const MAX_SHAPES = 64;

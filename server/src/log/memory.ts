@@ -37,7 +37,7 @@ export class MemoryLog implements TopicLog {
   }
 
   get status(): LogStatus {
-    return { kind: "memory", hearing: true, up: true, everUp: true, problem: undefined };
+    return { kind: "memory", up: true, everUp: true, problem: undefined };
   }
 
   async start(listener: LogListener): Promise<void> {
@@ -86,6 +86,10 @@ export class MemoryLog implements TopicLog {
 
   unlisten(site: string, topic: string): void {
     this.#listening.delete(feedName(site, topic));
+  }
+
+  hears(site: string, topic: string): boolean {
+    return this.#listening.has(feedName(site, topic));
   }
 
   async close(): Promise<void> {

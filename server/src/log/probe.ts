@@ -1,69 +1,92 @@
 import { randomUUID } from "node:crypto";
 import type { Position } from "@bellwire/protocol";
 import type { Publication } from "@bellwire/emitter/internal";
+import type { ChannelLine, Channels } from "./channels.js";
 
 export interface ProbeOptions {
   readonly relay: string;
   readonly append: (publication: Publication, timeout: number) => Promise<Position>;
-  readonly channel: (site: string, topic: string) => string;
-  /** The probe went in and did not come out. */
-  readonly onDeaf: () => void;
+  /** The channel of a topic. */
+  readonly channelOf: (site: string, topic: string) => string;
+  readonly channels: Channels;
 }
 
 const EVERY_MS = 5000;
-const HEARD_WITHIN_MS = 4000;
+const HEARD_WITHIN_MS = 2000;
+// Names tried until one falls to a line; a master of a Cluster owns some share of the slots.
+const MAX_NAMES = 2000;
 // No site has this name, so no client and no backend can reach the probe's log.
 const PROBE_SITE = "$probe";
 
 /**
- * Finds a subscriber connection that is open and deaf: appends a marker through the ordinary script and waits for it on the
- * channel. A demoted master, for one, still answers everything and brings nothing.
+ * Finds lines that are open and deaf: appends a marker through the ordinary script and waits for it on each line in use.
+ * A demoted master, for one, still answers everything and brings nothing.
  */
 export class Probe {
-  readonly channelName: string;
   readonly #options: ProbeOptions;
+  /** The topic whose channel comes over a line, by the line's id. */
+  readonly #topics = new Map<string, string>();
+  /** Markers on their way, by channel. */
+  readonly #awaited = new Map<string, { id: string; heard: () => void }>();
   #timer: NodeJS.Timeout | undefined;
-  #deadline: NodeJS.Timeout | undefined;
-  #awaited: string | undefined;
 
   constructor(options: ProbeOptions) {
     this.#options = options;
-    this.channelName = options.channel(PROBE_SITE, options.relay);
   }
 
   start(): void {
-    this.stop();
-    this.#timer = setInterval(() => this.#send(), EVERY_MS);
+    this.#timer = setInterval(() => {
+      for (const line of this.#options.channels.lines) this.#probe(line).catch(() => undefined); // it could not be sent: proves nothing
+    }, EVERY_MS);
     this.#timer.unref();
   }
 
   stop(): void {
     clearInterval(this.#timer);
-    clearTimeout(this.#deadline);
-    this.#awaited = undefined;
+    this.#awaited.clear();
   }
 
-  heard(payload: string): void {
-    if (this.#awaited === undefined || !payload.includes(this.#awaited)) return;
-    this.#awaited = undefined;
-    clearTimeout(this.#deadline);
+  /** Takes a payload of one of the probe's channels; false for any other channel. */
+  heard(channel: string, payload: string): boolean {
+    const awaited = this.#awaited.get(channel);
+    if (awaited === undefined) return channel.includes(`{${PROBE_SITE}:`);
+    if (payload.includes(awaited.id)) awaited.heard();
+    return true;
   }
 
-  #send(): void {
+  async #probe(line: ChannelLine): Promise<void> {
+    if (!line.ready) return;
+    const { append, channels, channelOf } = this.#options;
+    const topic = this.#topicFor(line);
+    if (topic === undefined) return;
+    const channel = channelOf(PROBE_SITE, topic);
+    await channels.subscribe(channel);
     const id = randomUUID();
-    const { append, relay, onDeaf } = this.#options;
-    this.#awaited = id;
-    append({ site: PROBE_SITE, topic: relay, data: "{}", id, idempotent: false, retry: false }, EVERY_MS).then(
-      () => {
-        if (this.#awaited !== id) return;
-        clearTimeout(this.#deadline);
-        this.#deadline = setTimeout(onDeaf, HEARD_WITHIN_MS);
-        this.#deadline.unref();
-      },
-      () => {
-        // The log can't be written: the commands' connection tells of that; it says nothing about channels.
-        if (this.#awaited === id) this.#awaited = undefined;
-      },
-    );
+    let heard = false;
+    this.#awaited.set(channel, { id, heard: () => (heard = true) });
+    await append({ site: PROBE_SITE, topic, data: "{}", id, idempotent: false, retry: false }, EVERY_MS);
+    const timer = setTimeout(() => {
+      if (this.#awaited.get(channel)?.id !== id) return;
+      this.#awaited.delete(channel);
+      if (!heard && line.ready && line.owns(channel)) line.reconnect("channels bring nothing");
+    }, HEARD_WITHIN_MS);
+    timer.unref();
+  }
+
+  #topicFor(line: ChannelLine): string | undefined {
+    const { relay, channelOf, channels } = this.#options;
+    const known = this.#topics.get(line.id);
+    if (known !== undefined) {
+      if (line.owns(channelOf(PROBE_SITE, known))) return known;
+      channels.unsubscribe(channelOf(PROBE_SITE, known));
+      this.#topics.delete(line.id);
+    }
+    for (let i = 0; i < MAX_NAMES; i++) {
+      const topic = `${relay}.${i}`;
+      if (!line.owns(channelOf(PROBE_SITE, topic))) continue;
+      this.#topics.set(line.id, topic);
+      return topic;
+    }
+    return undefined;
   }
 }

@@ -1,7 +1,7 @@
+import type { Cluster } from "ioredis";
 import { BellwireError, type Position } from "@bellwire/protocol";
 import {
   connectCommands,
-  connectSubscriber,
   createRedisTransport,
   databaseOf,
   isCluster,
@@ -18,10 +18,14 @@ import {
   type RedisTarget,
   type Transport,
 } from "@bellwire/emitter/internal";
+import { ClusterChannels } from "./channels-cluster.js";
+import { SingleChannels } from "./channels-single.js";
+import type { Channels } from "./channels.js";
 import { decodePayload, decodeTail } from "./decode.js";
 import { Probe } from "./probe.js";
 import { requireVersion } from "./redis-version.js";
-import { feedName, type LogListener, type LogStatus, type Tail, type TopicLog } from "./topic-log.js";
+import { watchMaster } from "./sentinel.js";
+import { type LogListener, type LogStatus, type Tail, type TopicLog } from "./topic-log.js";
 
 export interface RedisLogOptions {
   readonly target: RedisTarget;
@@ -38,34 +42,21 @@ export interface RedisLogOptions {
 }
 
 const READ_TIMEOUT_MS = 3000;
-const SUBSCRIBE_TIMEOUT_MS = 5000;
-// Channels confirmed per round trip after a reconnect.
-const SUBSCRIBE_BATCH = 500;
 const HEARTBEAT_MS = 5000;
 const HEARTBEAT_LIFE_MS = 30_000;
-
-interface Channel {
-  readonly feed: string;
-  /** Settles when Redis has confirmed the channel on the present connection; undefined before anybody asked. */
-  confirmed: Promise<void> | undefined;
-}
 
 /** Topic logs on Redis: a stream per topic, and a sharded channel of the same name. */
 export class RedisLog implements TopicLog {
   readonly #options: RedisLogOptions;
   readonly #keys: Keys;
   readonly #commands: RedisClient & LogCommands;
-  readonly #subscriber: RedisClient;
+  readonly #channels: Channels;
   readonly #transport: Transport;
   readonly #probe: Probe;
-  /** Channels wanted, by name. */
-  readonly #channels = new Map<string, Channel>();
   #listener: LogListener | undefined;
-  #hearing = false;
   #everUp = false;
-  #problem: string | undefined = "not connected yet";
   #heartbeat: NodeJS.Timeout | undefined;
-  #closed = false;
+  #unwatch: () => void = () => undefined;
 
   constructor(options: RedisLogOptions) {
     const { target, prefix, limits, relay } = options;
@@ -73,7 +64,7 @@ export class RedisLog implements TopicLog {
     this.#keys = new Keys(prefix, databaseOf(target));
     // A stopped Redis answers nothing and closes nothing: give up on such a connection, and make a new one.
     this.#commands = withLogCommands(connectCommands(target, { lazyConnect: true, socketTimeout: 10_000 }));
-    this.#subscriber = connectSubscriber(target, { lazyConnect: true });
+    this.#channels = isCluster(target) ? new ClusterChannels(target, this.#commands as Cluster) : new SingleChannels(target);
     this.#transport = createRedisTransport({
       redis: this.#commands,
       logs: limits,
@@ -83,43 +74,43 @@ export class RedisLog implements TopicLog {
     this.#probe = new Probe({
       relay,
       append: (publication, timeout) => this.append(publication, timeout),
-      channel: (site, topic) => this.#keys.log(site, topic),
-      onDeaf: () => this.#deaf(),
+      channelOf: (site, topic) => this.#keys.log(site, topic),
+      channels: this.#channels,
     });
   }
 
   get status(): LogStatus {
-    return {
-      kind: "redis",
-      hearing: this.#hearing,
-      up: this.#hearing && this.#commands.status === "ready",
-      everUp: this.#everUp,
-      problem: this.#hearing && this.#commands.status !== "ready" ? "the connection for commands is away" : this.#problem,
-    };
+    const problem = this.#commands.status === "ready" ? this.#channels.problem : "the connection for commands is away";
+    return { kind: "redis", up: problem === undefined, everUp: this.#everUp, problem };
   }
 
   async start(listener: LogListener): Promise<void> {
     this.#listener = listener;
-    const { onError } = this.#options;
+    const { onError, target } = this.#options;
     this.#commands.on("error", (error) => onError(error, "commands"));
-    this.#subscriber.on("error", (error) => onError(error, "subscriber"));
-    this.#subscriber.on("smessage", (channel: string, payload: string) => this.#hear(channel, payload));
-    this.#subscriber.on("close", () => this.#cut("the connection for channels is away"));
-    this.#subscriber.on("ready", () => {
-      this.#resubscribe().catch((error: unknown) => {
-        // Still deaf although connected: start over rather than stay so.
-        onError(error, "resubscribe");
-        this.#deaf();
-      });
-    });
     this.#commands.on("ready", () => {
       requireVersion(this.#commands).catch((error: unknown) => this.#unusable(error));
       this.#announce();
     });
+    this.#channels.start({
+      message: (channel, payload) => this.#hear(channel, payload),
+      lost: (channels, cause) => listener.lost(this.#feeds(channels), cause),
+      restored: (channels) => listener.restored(this.#feeds(channels)),
+      ready: () => this.#announce(),
+      error: onError,
+    });
     this.#commands.connect().catch(() => undefined); // "error" has told; ioredis tries again
-    this.#subscriber.connect().catch(() => undefined);
+    this.#probe.start();
     this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS);
     this.#heartbeat.unref();
+    this.#unwatch = watchMaster(target, this.#commands, (cause) => {
+      this.#commands.disconnect(true);
+      for (const line of this.#channels.lines) line.reconnect(cause);
+    });
+  }
+
+  #feeds(channels: readonly string[]): string[] {
+    return channels.flatMap((channel) => this.#keys.feedOfChannel(channel) ?? []);
   }
 
   append(publication: Publication, timeout: number): Promise<Position> {
@@ -141,71 +132,24 @@ export class RedisLog implements TopicLog {
   }
 
   async listen(site: string, topic: string): Promise<void> {
-    const name = this.#keys.log(site, topic);
-    let channel = this.#channels.get(name);
-    if (channel === undefined) this.#channels.set(name, (channel = { feed: feedName(site, topic), confirmed: undefined }));
-    if (!this.#hearing) throw new BellwireError("unavailable", "Redis is away; the channel is subscribed when it is back");
-    channel.confirmed ??= this.#subscribe(name, channel);
-    await channel.confirmed;
+    await this.#channels.subscribe(this.#keys.log(site, topic));
   }
 
   unlisten(site: string, topic: string): void {
-    const channel = this.#keys.log(site, topic);
-    if (!this.#channels.delete(channel) || !this.#hearing) return;
-    this.#subscriber.sunsubscribe(channel).catch(() => undefined); // cut meanwhile: then it is gone anyway
+    this.#channels.unsubscribe(this.#keys.log(site, topic));
   }
 
-  async #subscribe(name: string, channel: Channel): Promise<void> {
-    try {
-      await within(this.#subscriber.ssubscribe(name), SUBSCRIBE_TIMEOUT_MS, "Subscribing");
-    } catch (error) {
-      channel.confirmed = undefined; // the next `listen` asks again
-      throw redisFailure(error);
-    }
-  }
-
-  async #resubscribe(): Promise<void> {
-    const all = [this.#probe.channelName, ...this.#channels.keys()];
-    const asked = new Set(all);
-    // On a Cluster one command can't name channels of several slots.
-    const batch = isCluster(this.#options.target) ? 1 : SUBSCRIBE_BATCH;
-    for (let i = 0; i < all.length; i += batch) {
-      await within(this.#subscriber.ssubscribe(...all.slice(i, i + batch)), SUBSCRIBE_TIMEOUT_MS, "Subscribing");
-    }
-    // Channels that were asked for meanwhile were refused by `listen`, and are wanted now: one more round for them.
-    const missed = [...this.#channels.keys()].some((name) => !asked.has(name));
-    if (missed) return this.#resubscribe();
-    if (this.#closed || this.#subscriber.status !== "ready") return;
-    for (const channel of this.#channels.values()) channel.confirmed = Promise.resolve();
-    this.#hearing = true;
-    this.#problem = undefined;
-    this.#announce();
-    this.#probe.start();
-    this.#listener?.restored();
+  hears(site: string, topic: string): boolean {
+    return this.#channels.hears(this.#keys.log(site, topic));
   }
 
   #hear(channel: string, payload: string): void {
-    if (channel === this.#probe.channelName) return this.#probe.heard(payload);
-    const feed = this.#channels.get(channel)?.feed;
+    if (this.#probe.heard(channel, payload)) return;
+    const feed = this.#keys.feedOfChannel(channel);
     if (feed === undefined) return;
     const heard = decodePayload(payload);
     if (heard === undefined) this.#listener?.garbage(feed);
     else this.#listener?.message(feed, heard.epoch, heard.entry);
-  }
-
-  #cut(cause: string): void {
-    this.#probe.stop();
-    if (!this.#hearing) return;
-    this.#hearing = false;
-    this.#problem = cause;
-    for (const channel of this.#channels.values()) channel.confirmed = undefined;
-    this.#listener?.lost(cause);
-  }
-
-  /** The connection looks open and brings nothing: make a new one. */
-  #deaf(): void {
-    this.#cut("channels bring nothing");
-    if (!this.#closed) this.#subscriber.disconnect(true);
   }
 
   #announce(): void {
@@ -233,14 +177,13 @@ export class RedisLog implements TopicLog {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
     clearInterval(this.#heartbeat);
     this.#probe.stop();
+    this.#unwatch();
     if (this.#commands.status === "ready") {
       await within(this.#commands.zrem(this.#keys.relays(), this.#options.relay), 500, "Leaving").catch(() => undefined);
     }
-    this.#hearing = false;
+    this.#channels.close();
     this.#commands.disconnect();
-    this.#subscriber.disconnect();
   }
 }

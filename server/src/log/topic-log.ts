@@ -22,10 +22,10 @@ export interface LogListener {
   message(feed: string, epoch: string, entry: Entry): void;
   /** Something on a channel that is no message: the log itself has to be read. */
   garbage(feed: string): void;
-  /** Channels are cut: from now on messages may be missed. */
-  lost(cause: string): void;
-  /** All channels listened to are confirmed again: time to read what was missed. */
-  restored(): void;
+  /** These feeds' channels are cut: from now on messages may be missed. */
+  lost(feeds: readonly string[], cause: string): void;
+  /** These feeds' channels are confirmed again: time to read what was missed. */
+  restored(feeds: readonly string[]): void;
 }
 
 /** `site:topic`, the name of a feed within a relay. */
@@ -49,6 +49,8 @@ export interface TopicLog extends Transport {
   /** Listens on a topic's channel; resolves once it is confirmed. Rejects with `unavailable`; it is then tried again by itself after a reconnect. */
   listen(site: string, topic: string): Promise<void>;
   unlisten(site: string, topic: string): void;
+  /** True while a topic's channel is confirmed; between `lost` and `restored` it is false. */
+  hears(site: string, topic: string): boolean;
   /** MUST be called once, before anything else. */
   start(listener: LogListener): Promise<void>;
   readonly status: LogStatus;
@@ -56,8 +58,6 @@ export interface TopicLog extends Transport {
 
 export interface LogStatus {
   readonly kind: "memory" | "redis";
-  /** True while all channels listened to are confirmed; between `lost` and `restored` it is false. */
-  readonly hearing: boolean;
   /** False while messages may be missed or commands fail. */
   readonly up: boolean;
   /** True once it has been up. */

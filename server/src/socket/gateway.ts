@@ -26,7 +26,6 @@ export interface GatewayOptions {
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
-const NAMESPACE_LENGTH = 128;
 const NO_HANDSHAKE = Object.freeze({ auth: {}, headers: {}, query: {} });
 
 /** The sockets of a relay: admits connections to their sites, says hello, and hands their events to the handlers. */
@@ -81,7 +80,8 @@ export class Gateway implements ConnectionHost {
     for (const closedNamespace of ["/", "/control"]) {
       this.#io.of(closedNamespace).use((_socket, next) => next(connectError(new BellwireError("forbidden", "Connect to /site/<site>"))));
     }
-    const parent = this.#io.of((name, _auth, next) => next(null, name.length <= NAMESPACE_LENGTH));
+    // Every name, so that a refusal always carries its error: socket.io's own for an unknown name has no data.
+    const parent = this.#io.of((_name, _auth, next) => next(null, true));
     this.#namespaces = new Namespaces(this.#io, parent);
     parent.use((socket, next) => {
       this.#enter(socket).then(

@@ -1,0 +1,159 @@
+import calculateSlot from "cluster-key-slot";
+import { Redis, type Cluster } from "ioredis";
+import { BellwireError } from "@bellwire/protocol";
+import { within, type ClusterTarget } from "@bellwire/emitter/internal";
+import type { ChannelLine, Channels, ChannelsListener } from "./channels.js";
+import { Line } from "./line.js";
+
+const REFRESH_MS = 2000;
+const REFRESH_TIMEOUT_MS = 3000;
+
+interface SlotRange {
+  readonly from: number;
+  readonly to: number;
+  readonly node: string;
+}
+
+/**
+ * Channels of a Cluster: one line for each master that owns a channel in use. Asks for the slots' owners every 2 s, and moves a
+ * channel whose slot has moved: a migrated slot's old owner falls silent without any error.
+ */
+export class ClusterChannels implements Channels {
+  readonly #target: ClusterTarget;
+  readonly #commands: Cluster;
+  readonly #lines = new Map<string, Line>();
+  /** Channels wanted, each with the node whose line carries it. */
+  readonly #homes = new Map<string, string | undefined>();
+  #ranges: readonly SlotRange[] = [];
+  #listener: ChannelsListener | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #refreshing: Promise<void> | undefined;
+  #known = false;
+  #closed = false;
+
+  /** @param commands a client of the same Cluster, used to ask who owns which slot */
+  constructor(target: ClusterTarget, commands: Cluster) {
+    this.#target = target;
+    this.#commands = commands;
+  }
+
+  start(listener: ChannelsListener): void {
+    this.#listener = listener;
+    this.#commands.on("ready", () => void this.#refresh());
+    this.#timer = setInterval(() => void this.#refresh(), REFRESH_MS);
+    this.#timer.unref();
+  }
+
+  get lines(): readonly ChannelLine[] {
+    return [...this.#lines.values()];
+  }
+
+  get problem(): string | undefined {
+    if (!this.#known) return "the Cluster's slots are not known yet";
+    const away = [...this.#lines.values()].filter((line) => !line.ready).map(({ id }) => id);
+    return away.length === 0 ? undefined : `no channels from ${away.join(", ")}`;
+  }
+
+  hears(channel: string): boolean {
+    const home = this.#homes.get(channel);
+    return home !== undefined && this.#lines.get(home)?.hears(channel) === true;
+  }
+
+  async subscribe(channel: string): Promise<void> {
+    const node = this.#ownerOf(channel);
+    this.#homes.set(channel, node);
+    if (node === undefined) throw new BellwireError("unavailable", "No master owns this slot now; the channel is subscribed when one does");
+    await this.#lineTo(node).add(channel);
+  }
+
+  unsubscribe(channel: string): void {
+    const home = this.#homes.get(channel);
+    this.#homes.delete(channel);
+    if (home !== undefined) this.#lines.get(home)?.remove(channel);
+  }
+
+  #ownerOf(channel: string): string | undefined {
+    const slot = calculateSlot(channel);
+    return this.#ranges.find(({ from, to }) => slot >= from && slot <= to)?.node;
+  }
+
+  #lineTo(node: string): Line {
+    let line = this.#lines.get(node);
+    if (line !== undefined) return line;
+    const at = node.lastIndexOf(":");
+    const redis = new Redis({
+      ...this.#target.options,
+      host: node.slice(0, at),
+      port: Number(node.slice(at + 1)),
+      lazyConnect: true,
+      autoResubscribe: false,
+      enableOfflineQueue: false,
+      maxRetriesPerRequest: 0,
+      connectTimeout: 5000,
+      retryStrategy: (attempt: number) => Math.min(attempt * 100, 1000),
+    } as never);
+    line = new Line({
+      id: node,
+      redis,
+      listener: this.#listener as ChannelsListener,
+      owns: (channel) => this.#ownerOf(channel) === node,
+      oneByOne: true,
+      onMoved: () => void this.#refresh(),
+    });
+    this.#lines.set(node, line);
+    return line;
+  }
+
+  /** Asks who owns which slot, and moves channels accordingly. Never rejects. */
+  #refresh(): Promise<void> {
+    this.#refreshing ??= this.#readSlots()
+      .then(
+        (ranges) => {
+          this.#ranges = ranges;
+          this.#known = true;
+          if (!this.#closed) this.#move();
+        },
+        (error: unknown) => this.#listener?.error(error, "slots"),
+      )
+      .finally(() => {
+        this.#refreshing = undefined;
+      });
+    return this.#refreshing;
+  }
+
+  async #readSlots(): Promise<SlotRange[]> {
+    const reply = await within(this.#commands.cluster("SLOTS") as Promise<unknown>, REFRESH_TIMEOUT_MS, "Asking for the Cluster's slots");
+    if (!Array.isArray(reply) || reply.length === 0) throw new BellwireError("internal", "The Cluster answered no slots");
+    return (reply as [number, number, [string, number]][]).map(([from, to, [host, port]]) => ({ from, to, node: `${host}:${port}` }));
+  }
+
+  #move(): void {
+    for (const [channel, home] of this.#homes) {
+      const owner = this.#ownerOf(channel);
+      if (owner === home) continue;
+      if (home !== undefined) {
+        this.#lines.get(home)?.remove(channel);
+        this.#listener?.lost([channel], "its slot has moved");
+      }
+      this.#homes.set(channel, owner);
+      if (owner === undefined) continue;
+      this.#lineTo(owner)
+        .add(channel)
+        .then(
+          () => this.#listener?.restored([channel]),
+          () => undefined, // that line is away; it tells when it has subscribed all its channels
+        );
+    }
+    for (const [node, line] of this.#lines) {
+      if (line.channels.length > 0 || this.#ranges.some((range) => range.node === node)) continue;
+      line.close();
+      this.#lines.delete(node);
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    for (const line of this.#lines.values()) line.close();
+  }
+}

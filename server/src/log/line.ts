@@ -1,0 +1,135 @@
+import type { Redis } from "ioredis";
+import { BellwireError } from "@bellwire/protocol";
+import { redisFailure, within } from "@bellwire/emitter/internal";
+import type { ChannelLine, ChannelsListener } from "./channels.js";
+
+const SUBSCRIBE_TIMEOUT_MS = 5000;
+// Channels confirmed in one command after a reconnect.
+const SUBSCRIBE_BATCH = 500;
+
+export interface LineOptions {
+  readonly id: string;
+  readonly redis: Redis;
+  readonly listener: ChannelsListener;
+  readonly owns: (channel: string) => boolean;
+  /** A Cluster's node takes channels of one slot a command only. */
+  readonly oneByOne: boolean;
+  /** The node says that a channel lives elsewhere. */
+  readonly onMoved?: () => void;
+}
+
+/** A connection to one server, and the channels that come over it. After each reconnect it subscribes them anew, then tells. */
+export class Line implements ChannelLine {
+  readonly id: string;
+  readonly #options: LineOptions;
+  readonly #redis: Redis;
+  /** Channels wanted, each with its confirmation on the present connection. */
+  readonly #channels = new Map<string, Promise<void> | undefined>();
+  /** True once all channels wanted are confirmed on the present connection. */
+  #ready = false;
+  #closed = false;
+
+  constructor(options: LineOptions) {
+    this.id = options.id;
+    this.#options = options;
+    this.#redis = options.redis;
+    const { redis, listener, onMoved } = options;
+    redis.on("error", (error) => listener.error(error, "channels"));
+    redis.on("smessage", (channel: string, payload: string) => listener.message(channel, payload));
+    redis.on("close", () => this.#cut("the connection for channels is away"));
+    redis.on("ready", () => this.#resume());
+    redis.on("moved", () => onMoved?.());
+    redis.connect().catch(() => undefined); // "error" tells; ioredis tries again
+  }
+
+  get ready(): boolean {
+    return this.#ready;
+  }
+
+  get channels(): readonly string[] {
+    return [...this.#channels.keys()];
+  }
+
+  hears(channel: string): boolean {
+    return this.#ready && this.#channels.has(channel);
+  }
+
+  owns(channel: string): boolean {
+    return this.#options.owns(channel);
+  }
+
+  async add(channel: string): Promise<void> {
+    if (!this.#ready) {
+      if (!this.#channels.has(channel)) this.#channels.set(channel, undefined);
+      throw new BellwireError("unavailable", "Redis is away; the channel is subscribed when it is back");
+    }
+    let confirmed = this.#channels.get(channel);
+    if (confirmed === undefined) {
+      confirmed = this.#confirm(channel);
+      this.#channels.set(channel, confirmed);
+    }
+    await confirmed;
+  }
+
+  async #confirm(channel: string): Promise<void> {
+    try {
+      await within(this.#redis.ssubscribe(channel), SUBSCRIBE_TIMEOUT_MS, "Subscribing");
+    } catch (error) {
+      if (this.#channels.has(channel)) this.#channels.set(channel, undefined); // asked for again, it is sent again
+      if (/^MOVED/.test((error as Error).message)) this.#options.onMoved?.();
+      throw redisFailure(error);
+    }
+  }
+
+  remove(channel: string): void {
+    if (!this.#channels.delete(channel) || this.#redis.status !== "ready") return;
+    this.#redis.sunsubscribe(channel).catch(() => undefined); // cut meanwhile: then it is gone anyway
+  }
+
+  #resume(): void {
+    this.#subscribeAll().then(
+      () => this.#options.listener.ready(),
+      (error: unknown) => {
+        if (this.#closed) return;
+        this.#options.listener.error(error, "subscribe again");
+        if (/^MOVED/.test((error as Error).message)) this.#options.onMoved?.();
+        // Connected and still deaf: start over rather than stay so.
+        else if (this.#redis.status === "ready") this.#redis.disconnect(true);
+      },
+    );
+  }
+
+  async #subscribeAll(): Promise<void> {
+    const done = new Set<string>();
+    const batch = this.#options.oneByOne ? 1 : SUBSCRIBE_BATCH;
+    // Channels asked for while this runs were refused by `add`, and are wanted all the same: go on until none is left.
+    for (;;) {
+      const missing = this.channels.filter((channel) => !done.has(channel)).slice(0, batch);
+      if (missing.length === 0) break;
+      await within(this.#redis.ssubscribe(...missing), SUBSCRIBE_TIMEOUT_MS, "Subscribing");
+      for (const channel of missing) done.add(channel);
+    }
+    if (this.#closed || this.#redis.status !== "ready") return;
+    this.#ready = true;
+    for (const channel of this.#channels.keys()) this.#channels.set(channel, Promise.resolve());
+    if (this.#channels.size > 0) this.#options.listener.restored(this.channels);
+  }
+
+  #cut(cause: string): void {
+    if (!this.#ready) return;
+    this.#ready = false;
+    for (const channel of this.#channels.keys()) this.#channels.set(channel, undefined);
+    if (this.#channels.size > 0) this.#options.listener.lost(this.channels, cause);
+  }
+
+  reconnect(cause: string): void {
+    this.#cut(cause);
+    if (!this.#closed) this.#redis.disconnect(true);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#ready = false;
+    this.#redis.disconnect();
+  }
+}
