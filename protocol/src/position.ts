@@ -4,7 +4,7 @@ import { limits } from "./limits.js";
 
 /** A place in one topic's log of one site. A new epoch means that the log's past can't be vouched for. */
 export interface Position {
-  /** Opaque, 1 to 32 characters. */
+  /** Opaque, at most 32 characters. */
   readonly epoch: string;
   /** Rises by 1 with each message; below 2^53. */
   readonly offset: number;
