@@ -1,0 +1,121 @@
+import type { Filter, JsonObject, Position, PresenceUser, Scalar } from "@bellwire/protocol";
+import type { ClientError } from "./errors.js";
+
+/**
+ * - `idle`: nothing asked for yet
+ * - `connecting`: asking for a token, or opening the connection
+ * - `connected`
+ * - `waiting`: the connection is lost, the next attempt is due
+ * - `off`: the backend said 401 or `enabled: false`, or this is a server-side rendering; quiet until `connect()`
+ * - `failed`: refused for good, see `client.error`; stays so until `connect()`
+ * - `closed`: by `close()`; stays so until `connect()`
+ */
+export type State = "idle" | "connecting" | "connected" | "waiting" | "off" | "failed" | "closed";
+
+/**
+ * - `pending`: not confirmed by the relay yet, or not any more because the connection is lost
+ * - `subscribed`
+ * - `failed`: refused for good, see `error`
+ * - `unsubscribed`
+ */
+export type SubscriptionState = "pending" | "subscribed" | "failed" | "unsubscribed";
+
+/** A hint that something changed. */
+export interface Message {
+  readonly topic: string;
+  readonly data: JsonObject;
+  readonly epoch: string;
+  readonly offset: number;
+  /** Epoch milliseconds by the log's clock; informative, never for ordering. */
+  readonly time: number;
+  /** True for the topic's last message, told to a new subscription; false for live messages and those caught up with. */
+  readonly replay: boolean;
+  readonly resync?: never;
+}
+
+/** Something may have been missed: fetch again. */
+export interface Resync {
+  readonly resync: true;
+  readonly topic: string;
+  /** The filter's keys that are pinned to one value, so that a page that reads `data.id` reloads the right thing. */
+  readonly data: { readonly [key: string]: Scalar };
+}
+
+export type Callback = (message: Message | Resync) => unknown;
+
+export interface SubscribeOptions {
+  /** Whether to get the topic's last matching message first, marked `replay: true`. Default true. */
+  readonly replay?: boolean;
+  /** Called instead of the callback when something may have been missed. */
+  readonly onResync?: (resync: Resync) => unknown;
+  /** Called once if the relay or the backend refuses the subscription for good. Default: the client's `onError`. */
+  readonly onError?: (error: ClientError) => unknown;
+}
+
+/** What `subscribe` returns. */
+export interface Subscription extends Disposable {
+  readonly id: string;
+  readonly topic: string;
+  readonly state: SubscriptionState;
+  /** Why `state` is `failed`. */
+  readonly error: ClientError | undefined;
+  /**
+   * Settles once: when the relay first confirms, or rejects when it refuses for good or `unsubscribe` came first.
+   * Never an unhandled rejection when nobody looks.
+   */
+  readonly ready: Promise<void>;
+  /** Idempotent; nothing reaches the callback afterwards. */
+  unsubscribe(): void;
+}
+
+export interface Subscribe {
+  (topic: string, callback: Callback, options?: SubscribeOptions): Subscription;
+  (topic: string, filter: Filter | null | undefined, callback: Callback, options?: SubscribeOptions): Subscription;
+}
+
+/** What `client.on` tells. Subscriptions here are those that the server made, e.g. of the user's personal topic `$user`. */
+export interface ClientEvents {
+  readonly state: State;
+  readonly error: Error;
+  readonly message: Message;
+  readonly resync: Resync;
+  readonly subscribed: { readonly id: string; readonly topic: string; readonly filter: Filter };
+  readonly unsubscribed: { readonly id: string; readonly topic: string; readonly filter: Filter; readonly error: ClientError };
+  readonly presence: { readonly topic: string; readonly joined: readonly PresenceUser[]; readonly left: readonly PresenceUser[] };
+}
+
+export interface Client extends Disposable {
+  /** The random id of this page load: pass it to the backend, for `except: {client}`. */
+  readonly id: string;
+  readonly state: State;
+  /** Why `state` is `failed`. */
+  readonly error: ClientError | undefined;
+  /** Whom the relay takes this connection for; null: anonymous; undefined before the first connection. */
+  readonly user: string | null | undefined;
+  readonly session: string | null | undefined;
+  /**
+   * Watches a topic, at most through a filter. Opens the connection if need be.
+   * @throws BellwireError `bad-request` or `forbidden` for a topic or filter that can't be
+   */
+  readonly subscribe: Subscribe;
+  /** The same as the handle's own `unsubscribe`; unknown ids are ignored. */
+  unsubscribe(subscription: Subscription | string): void;
+  /** Returns a function that stops listening. */
+  on<Name extends keyof ClientEvents>(name: Name, listener: (event: ClientEvents[Name]) => unknown): () => void;
+  /** Calls the listener on each change of `state`, not with the present one. Returns a function that stops it. */
+  onState(listener: (state: State) => unknown): () => void;
+  /** Publishes where the topic allows it. Rejects with a ClientError after 10 s. A lost connection leaves the outcome unknown. */
+  publish(topic: string, data: object): Promise<Position>;
+  /** Calls a method of the backend through the relay. `timeout` in milliseconds, default 30,000. */
+  rpc(
+    method: string,
+    data?: unknown,
+    options?: { readonly timeout?: number },
+  ): Promise<{ readonly status?: number; readonly data: unknown }>;
+  /** Who watches this topic, where it allows the question. Rejects with a ClientError after 10 s. */
+  presence(topic: string): Promise<{ readonly users: readonly PresenceUser[]; readonly count: number }>;
+  /** Opens the connection now; also the way back from `off`, `failed` and `closed`. */
+  connect(): void;
+  /** Closes the connection. Subscriptions stay known and return with `connect()`. */
+  close(): void;
+}

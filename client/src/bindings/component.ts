@@ -1,0 +1,61 @@
+import { BellwireError, type Filter } from "@bellwire/protocol";
+import type { Callback, Client, SubscribeOptions, Subscription } from "../api.js";
+import { getDefaultClient } from "../default-client.js";
+
+// TypeScript takes a class for a mixin only where its arguments are any.
+// oxlint-disable-next-line typescript/no-explicit-any
+type Constructor<T = object> = abstract new (...args: any[]) => T;
+
+/** What `withSubscriptions` adds to a class. */
+export interface Subscribing {
+  /** The client to use. Default: `window.bellwire`, or what `setDefaultClient` named. */
+  bellwire?: Client;
+  /** As `client.subscribe`, until the component's `stop`, `destroy` or `disconnectedCallback`; it may subscribe anew after that. */
+  subscribe(topic: string, callback: Callback, options?: SubscribeOptions): Subscription;
+  subscribe(topic: string, filter: Filter | null | undefined, callback: Callback, options?: SubscribeOptions): Subscription;
+}
+
+// Kept beside the objects: a base's constructor may subscribe before any field of a class below it exists.
+const subscriptionsOf = new WeakMap<object, Set<Subscription>>();
+
+/** The names under which components end, whatever their framework. */
+const ENDINGS = ["stop", "destroy", "disconnectedCallback"] as const;
+
+/**
+ * A class mixin for components. An override of `stop`, `destroy` or `disconnectedCallback` further down calls `super`.
+ *
+ * @example
+ * class ContactCard extends withSubscriptions(HTMLElement) {
+ *   connectedCallback() {
+ *     this.subscribe("Contact_Updated_Topic", { id: 5 }, () => this.reload());
+ *   }
+ * }
+ */
+export function withSubscriptions<Base extends Constructor>(base: Base): Base & Constructor<Subscribing> {
+  abstract class Component extends base {
+    subscribe(topic: string, ...rest: unknown[]): Subscription {
+      const client = (this as Partial<Subscribing>).bellwire ?? getDefaultClient();
+      if (client === undefined) {
+        throw new BellwireError("bad-request", "There is no client: set this.bellwire, call setDefaultClient, or use the script tag");
+      }
+      const subscription = (client.subscribe as (topic: string, ...rest: unknown[]) => Subscription)(topic, ...rest);
+      const kept = subscriptionsOf.get(this) ?? new Set();
+      for (const old of kept) if (old.state === "unsubscribed" || old.state === "failed") kept.delete(old);
+      subscriptionsOf.set(this, kept.add(subscription));
+      return subscription;
+    }
+  }
+  for (const ending of ENDINGS) {
+    const inherited: unknown = base.prototype[ending];
+    Object.defineProperty(Component.prototype, ending, {
+      configurable: true,
+      writable: true,
+      value(this: object, ...args: unknown[]): unknown {
+        for (const subscription of subscriptionsOf.get(this) ?? []) subscription.unsubscribe();
+        subscriptionsOf.delete(this);
+        return typeof inherited === "function" ? (inherited.apply(this, args) as unknown) : undefined;
+      },
+    });
+  }
+  return Component as unknown as Base & Constructor<Subscribing>;
+}

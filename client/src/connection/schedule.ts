@@ -1,0 +1,69 @@
+import type { ClientError } from "../errors.js";
+import type { Backoff } from "./backoff.js";
+
+/** A connection that held this many milliseconds was a good one: the next waits start from the shortest again. */
+const STABLE = 10_000;
+/** At a wake many pages return together: they spread over this many milliseconds. */
+const WAKE_SPREAD = 250;
+
+/** When the next attempt is due. One timer at a time. */
+export class Schedule {
+  readonly #backoff: Backoff;
+  readonly #random: () => number;
+  readonly #run: () => void;
+  #attempts = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #due = 0;
+  #notBefore = 0;
+  #upSince: number | undefined;
+
+  constructor(backoff: Backoff, random: () => number, run: () => void) {
+    this.#backoff = backoff;
+    this.#random = random;
+    this.#run = run;
+  }
+
+  /** Runs after `delay` milliseconds, instead of what was due before. */
+  in(delay: number): void {
+    this.cancel();
+    this.#due = Date.now() + delay;
+    this.#timer = setTimeout(() => {
+      this.cancel();
+      this.#run();
+    }, delay);
+  }
+
+  /** Runs after the backoff's next wait, and not before the error's `after`. */
+  later(error: ClientError): void {
+    this.#notBefore = Date.now() + (error.after ?? 0);
+    this.in(this.#backoff(this.#attempts++, error.after));
+  }
+
+  /** Runs at once, the first time; a fleet that does nothing but drain must not be run around in circles. */
+  next(): void {
+    this.in(this.#attempts++ === 0 ? 0 : this.#backoff(this.#attempts));
+  }
+
+  /** Brings what is due forward, since the reason to wait may be gone. */
+  hurry(): void {
+    const delay = Math.max(this.#random() * WAKE_SPREAD, this.#notBefore - Date.now());
+    if (Date.now() + delay < this.#due) this.in(delay);
+  }
+
+  cancel(): void {
+    clearTimeout(this.#timer);
+  }
+
+  up(): void {
+    this.#upSince = Date.now();
+  }
+
+  down(): void {
+    if (this.#upSince !== undefined && Date.now() - this.#upSince >= STABLE) this.#attempts = 0;
+    this.#upSince = undefined;
+  }
+
+  reset(): void {
+    this.#attempts = 0;
+  }
+}

@@ -1,0 +1,152 @@
+import type { JsonObject } from "@bellwire/protocol";
+import type { Client, ClientEvents, State } from "./api.js";
+import { Calls } from "./calls.js";
+import { createBackoff } from "./connection/backoff.js";
+import { Connection } from "./connection/connection.js";
+import { Handshake } from "./connection/handshake.js";
+import { ClientError } from "./errors.js";
+import { Listeners } from "./listeners.js";
+import type { ClientOptions } from "./options.js";
+import { createQuestions, readUsers } from "./questions.js";
+import { randomId } from "./random-id.js";
+import { reachOf } from "./reach.js";
+import { createRefresh } from "./refresh.js";
+import { createReporter, uncaught } from "./reporter.js";
+import { Held } from "./subscriptions/held.js";
+import { createReceiver } from "./subscriptions/receiver.js";
+import { Registry } from "./subscriptions/registry.js";
+import { Retries } from "./subscriptions/retries.js";
+import { Sender } from "./subscriptions/sender.js";
+import { createSubscribe } from "./subscriptions/subscribe.js";
+import { TopicIndex } from "./subscriptions/topic-index.js";
+import { createTokenSource } from "./tokens/create-token-source.js";
+
+const LINGER = 1000;
+
+/**
+ * Creates a client. With the default options it opens nothing before the first subscription; on a server, where a relative
+ * endpoint leads nowhere, it never does and its state is `off`.
+ *
+ * @example
+ * const bellwire = createClient({ endpoint: "/realtime" });
+ * const subscription = bellwire.subscribe("Contact_Updated_Topic", { id: 5 }, ({ data }) => reload(data.id));
+ * subscription.unsubscribe();
+ *
+ * @throws BellwireError `bad-request` where the options lead nowhere
+ */
+export function createClient(options: ClientOptions): Client {
+  const { endpoint, base, reachable } = reachOf(options);
+  const { url, site, data, reconnect, linger = LINGER } = options;
+  const random = reconnect?.random ?? Math.random;
+  const client = randomId();
+  let hello: JsonObject = {};
+
+  const listeners = new Listeners<ClientEvents>();
+  const report = createReporter(options.onError, (error) => listeners.emit("error", error, uncaught));
+  const emit = <Name extends keyof ClientEvents>(name: Name, event: ClientEvents[Name]): boolean => listeners.emit(name, event, report);
+
+  const backoff = createBackoff(reconnect);
+  const tokens = createTokenSource(options, endpoint);
+  const topics = new TopicIndex();
+  const registry = new Registry({ topics, linger, random, onRetired: (id) => sender.unsubscribe(id) });
+  const retries = new Retries({
+    backoff,
+    report,
+    renewable: tokens.subscriptions !== undefined,
+    fail: (wire, error) => registry.fail(wire, error),
+    again: () => sender.schedule(),
+  });
+  const sender = new Sender({ registry, retries, subscriptions: tokens.subscriptions, demand: () => demand() });
+  const held = new Held({ topics, random, emit });
+  const calls = new Calls();
+  const refresh = createRefresh(tokens, registry, report);
+  const handshake = new Handshake({ tokens, url, site, base, claim: () => sender.claim() });
+  const receive = createReceiver({
+    topics,
+    registry,
+    retries,
+    held,
+    onTicket: (ticket) => (handshake.ticket = ticket),
+    onExpiring: (event) => connection.link && refresh(event, connection.link),
+    onPresence: (topic, { joined, left }) => emit("presence", { topic, joined: readUsers(joined), left: readUsers(left) }),
+  });
+  const connection = new Connection({
+    handshake,
+    backoff,
+    random,
+    report,
+    renewable: tokens.renewable,
+    withCredentials: options.credentials === "include",
+    auth: () => ({ v: 1, client, ...(data === undefined ? {} : { data }), ...(held.since.length === 0 ? {} : { since: held.since }) }),
+    onState,
+    onUp(link, greeting) {
+      hello = greeting;
+      calls.up(link);
+      sender.up(link);
+    },
+    onDown() {
+      calls.down();
+      sender.down();
+      held.down();
+    },
+    onEvent: receive,
+  });
+
+  /** Why there is no connection and none will come by itself. */
+  function ended({ state, error } = connection): ClientError | undefined {
+    if (state !== "off" && state !== "failed" && state !== "closed") return undefined;
+    return error ?? new ClientError({ code: "unavailable", message: `The client is ${state}` });
+  }
+
+  function onState(state: State): void {
+    const error = ended();
+    if (error !== undefined) {
+      // Whoever signs in next gets tickets and server-made subscriptions of their own.
+      for (const wire of registry.all()) wire.ticket = undefined;
+      held.clear();
+      calls.fail(error);
+    }
+    emit("state", state);
+  }
+
+  function demand(): void {
+    if (connection.state === "idle") connection.open();
+  }
+
+  if (!reachable) connection.state = "off";
+  else if (options.lazy === false) connection.open();
+
+  return {
+    id: client,
+    get state() {
+      return connection.state;
+    },
+    get error() {
+      return connection.error;
+    },
+    get user() {
+      return hello.user as string | null | undefined;
+    },
+    get session() {
+      return hello.session as string | null | undefined;
+    },
+    ...createSubscribe({ registry, report, reachable, schedule: () => sender.schedule() }),
+    ...createQuestions(async (event, payload, timeout) => {
+      demand();
+      const error = ended();
+      if (error !== undefined) throw error;
+      return calls.call(event, payload, timeout);
+    }),
+    on: (name, listener) => listeners.on(name, listener),
+    onState: (listener) => listeners.on("state", listener),
+    connect() {
+      if (reachable) connection.open();
+    },
+    close,
+    [Symbol.dispose]: close,
+  };
+
+  function close(): void {
+    if (reachable) connection.stop("closed");
+  }
+}

@@ -1,0 +1,45 @@
+import { ClientError } from "../errors.js";
+import type { ClientOptions } from "../options.js";
+import type { BatchLimits } from "../subscriptions/batches.js";
+import { withDeadline } from "./deadline.js";
+import { createEndpoint } from "./endpoint.js";
+import type { ConnectionAnswer, SubscribeTokens, TokenSource } from "./token-source.js";
+
+/** Chooses for either kind of token: the application's getter, else the endpoint, else none. */
+export function createTokenSource(options: ClientOptions, endpoint: string | undefined): TokenSource {
+  const backend = endpoint === undefined ? undefined : createEndpoint(endpoint, options);
+  const { token, getConnectionToken, getSubscribeToken } = options;
+  const subscriptions = getSubscribeToken === undefined ? backend?.subscriptions : subscribeGetter(getSubscribeToken);
+  const more = subscriptions === undefined ? {} : { subscriptions };
+  if (getConnectionToken !== undefined) return { renewable: true, connection: connectionGetter(getConnectionToken), ...more };
+  if (token !== undefined || backend === undefined) return { renewable: false, connection: async () => ({ token }), ...more };
+  // The endpoint answers subscriptions along with the connection, unless they have a getter of their own.
+  return getSubscribeToken === undefined ? backend : { renewable: true, connection: () => backend.connection([]).then(alone), ...more };
+}
+
+function connectionGetter(getter: NonNullable<ClientOptions["getConnectionToken"]>): TokenSource["connection"] {
+  return async () => {
+    const answer = await withDeadline("getConnectionToken", getter);
+    if (answer === null || answer === undefined) return { off: true };
+    return typeof answer === "string" ? { token: answer } : { token: answer.token, url: answer.url, site: answer.site };
+  };
+}
+
+/** A getter may sign one grant for each request: base64 makes 4 characters of 3, and the token is signed as a whole. */
+const MOST: BatchLimits = { count: 500, length: 9000 };
+
+function subscribeGetter(getter: NonNullable<ClientOptions["getSubscribeToken"]>): SubscribeTokens {
+  const ask: SubscribeTokens["ask"] = async (requests) => {
+    const answer = await withDeadline("getSubscribeToken", () => getter(requests));
+    const token = typeof answer === "string" ? answer : (answer?.token ?? undefined);
+    if (token !== undefined && typeof token !== "string") {
+      throw new ClientError({ code: "unavailable", message: "getSubscribeToken answers a string, {token} or null" });
+    }
+    return { token, refused: new Map() };
+  };
+  return { most: MOST, ask };
+}
+
+function alone({ grants: _, ...answer }: ConnectionAnswer): ConnectionAnswer {
+  return answer;
+}

@@ -1,0 +1,37 @@
+import type { ClientError } from "../errors.js";
+import type { SubscriptionRequest } from "../options.js";
+import type { BatchLimits } from "../subscriptions/batches.js";
+
+/** What the connection needs to open. `off`: nobody is signed in, or realtime is switched off. */
+export interface ConnectionAnswer {
+  readonly off?: boolean;
+  readonly token?: string | undefined;
+  readonly url?: string | undefined;
+  readonly site?: string | undefined;
+  /** For the requests that were asked along, where the source could answer them at the same time. */
+  readonly grants?: GrantsAnswer | undefined;
+}
+
+export interface GrantsAnswer {
+  /** One subscribe token for all requests that were not refused; undefined: try without. */
+  readonly token: string | undefined;
+  /** By place in the requests: why this one is refused. */
+  readonly refused: ReadonlyMap<number, ClientError>;
+}
+
+/**
+ * Where tokens come from. Both functions MUST settle in bounded time; they may reject with anything.
+ */
+export interface TokenSource {
+  /** False: `connection` can only answer the same again, so a refusal of its token is final. */
+  readonly renewable: boolean;
+  connection(requests: readonly SubscriptionRequest[]): Promise<ConnectionAnswer>;
+  /** Absent: subscriptions go without tokens, on the connection's grants or the relay's hook. */
+  readonly subscriptions?: SubscribeTokens;
+}
+
+export interface SubscribeTokens {
+  /** What one request may ask for: its answer is one token, at most 16,384 characters long. `length` counts topics and filters. */
+  readonly most: BatchLimits;
+  ask(requests: readonly SubscriptionRequest[]): Promise<GrantsAnswer>;
+}

@@ -1,0 +1,81 @@
+import { expect } from "chai";
+import { setDefaultClient, withSubscriptions, type Subscription } from "@bellwire/client";
+import { heard, until, useStage } from "./setup.js";
+
+class Plain {
+  readonly name = "plain";
+}
+
+describe("the component mixin", () => {
+  const stage = useStage();
+  afterEach(() => setDefaultClient(undefined));
+
+  it("ends subscriptions with stop, destroy or disconnectedCallback, and calls the base's own", async () => {
+    for (const ending of ["stop", "destroy", "disconnectedCallback"] as const) {
+      const calls: unknown[] = [];
+      class Base {
+        [ending](...args: unknown[]): string {
+          calls.push([this, ...args]);
+          return "base's";
+        }
+      }
+      const Component = withSubscriptions(Base);
+      const component = new Component();
+      component.bellwire = stage.client();
+      const subscription = component.subscribe("T", { id: 1 }, () => {});
+      await subscription.ready;
+      expect(component[ending]?.(1, 2)).to.equal("base's");
+      expect(subscription.state).to.equal("unsubscribed");
+      expect(calls).to.deep.equal([[component, 1, 2]]);
+    }
+  });
+
+  it("gives the methods to a base that has none", () => {
+    const component = new (withSubscriptions(Plain))() as unknown as { stop(): void; destroy(): void; disconnectedCallback(): void };
+    component.stop();
+    component.destroy();
+    component.disconnectedCallback();
+  });
+
+  it("works for a component that comes and goes, and keeps components apart", async () => {
+    setDefaultClient(stage.client());
+    const callback = heard();
+    class Card extends withSubscriptions(Plain) {
+      subscription: Subscription | undefined;
+      connectedCallback(): void {
+        this.subscription = this.subscribe("T", callback);
+      }
+    }
+    const [a, b] = [new Card(), new Card()];
+    a.connectedCallback();
+    b.connectedCallback();
+    (b as unknown as { disconnectedCallback(): void }).disconnectedCallback();
+    expect([a.subscription?.state, b.subscription?.state]).to.deep.equal(["pending", "unsubscribed"]);
+    b.connectedCallback();
+    await b.subscription?.ready;
+    stage.relay.messages("T", [11, 0, {}]);
+    await callback.count(2);
+    expect(stage.relay.subscribes.flat()).to.have.length(1);
+  });
+
+  it("may subscribe in the constructor of its base", async () => {
+    setDefaultClient(stage.client());
+    abstract class Base {
+      abstract subscribe(topic: string, callback: () => void): Subscription;
+      readonly subscription: Subscription;
+      constructor() {
+        this.subscription = this.subscribe("T", () => {});
+      }
+      stop(): void {}
+    }
+    const Component = withSubscriptions(Base) as unknown as new () => Base;
+    const component = new Component();
+    await component.subscription.ready;
+    component.stop();
+    await until(() => component.subscription.state === "unsubscribed");
+  });
+
+  it("says what to do where there is no client", () => {
+    expect(() => new (withSubscriptions(Plain))().subscribe("T", () => {})).to.throw("setDefaultClient");
+  });
+});

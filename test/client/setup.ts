@@ -1,0 +1,70 @@
+import { createClient, type Client, type ClientOptions, type Message, type Resync, type State } from "@bellwire/client";
+import { FakeRelay } from "./fake-relay.js";
+
+/** No waits worth mentioning, so that a test that reconnects is quick. */
+export const QUICK = { delays: [5], random: () => 1 };
+
+export interface Stage {
+  readonly relay: FakeRelay;
+  /** A client of the relay, closed after the test. */
+  client(options?: Partial<ClientOptions>): Client;
+}
+
+/** A relay per test and as many clients as it wants. Everything is closed after each test, whatever came of it. */
+export function useStage(): Stage {
+  const clients: Client[] = [];
+  let relay: FakeRelay | undefined;
+  beforeEach(async () => {
+    relay = await FakeRelay.start();
+  });
+  afterEach(async () => {
+    for (const client of clients.splice(0)) client.close();
+    await relay?.stop();
+  });
+  return {
+    get relay() {
+      return relay as FakeRelay;
+    },
+    client(options = {}) {
+      const own = options.url === undefined ? { endpoint: (relay as FakeRelay).endpoint } : {};
+      const client = createClient({ ...own, reconnect: QUICK, linger: 10, ...options });
+      clients.push(client);
+      return client;
+    },
+  };
+}
+
+/** Resolves when the client gets to this state, or is there. */
+export function state(client: Client, wanted: State): Promise<void> {
+  if (client.state === wanted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const stop = client.onState((now) => {
+      if (now !== wanted) return;
+      stop();
+      resolve();
+    });
+  });
+}
+
+/** Resolves once the condition holds; for what has no event. Fails after 5 s, saying which condition. */
+export async function until(condition: () => boolean): Promise<void> {
+  const end = Date.now() + 5000;
+  while (!condition()) {
+    if (Date.now() > end) throw new Error(`never came true: ${condition.toString()}`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+/** A round trip to the relay: all that was sent before has been worked off on both sides. */
+export async function settled(client: Client): Promise<void> {
+  await client.presence("Any");
+}
+
+/** What a callback got, and a promise for when it has got so many. */
+export function heard(): { (event: Message | Resync): void; readonly all: (Message | Resync)[]; count(wanted: number): Promise<void> } {
+  const all: (Message | Resync)[] = [];
+  return Object.assign((event: Message | Resync) => void all.push(event), {
+    all,
+    count: (wanted: number) => until(() => all.length >= wanted),
+  });
+}
