@@ -9,6 +9,7 @@ import { Tickets } from "./auth/tickets.js";
 import type { Config } from "./config/config.js";
 import { ConfigError } from "./config/reader.js";
 import { redisAddress } from "./config/redis.js";
+import { Drain, type DrainTiming } from "./drain.js";
 import { Feeds, type FeedTiming } from "./feed/feeds.js";
 import { Rotation } from "./feed/rotation.js";
 import { ApiKeys } from "./http/api-keys.js";
@@ -32,6 +33,8 @@ export interface RelayOptions {
   readonly timing?: Partial<FeedTiming>;
   /** Ends the process's part of the relay when it turns out that it can't work at all, e.g. a Redis too old. */
   readonly onFatal?: (message: string) => void;
+  /** Instead of listening on the port: connections are handed to this server by somebody else, as to a worker by its primary. */
+  readonly takesConnections?: ((http: HttpServer, gateway: Gateway | undefined) => void) | undefined;
 }
 
 const COUNTS_MS = 60_000;
@@ -51,6 +54,7 @@ export class Relay {
   readonly #logger: Logger;
   readonly #app: FastifyInstance;
   readonly #internal: FastifyInstance | undefined;
+  readonly #takesConnections: RelayOptions["takesConnections"];
   readonly #timers: NodeJS.Timeout[] = [];
   #draining = false;
 
@@ -58,6 +62,7 @@ export class Relay {
     const { config } = options;
     this.config = config;
     this.#logger = options.logger ?? createLogger();
+    this.#takesConnections = options.takesConnections;
     this.log = this.#createLog(options);
     this.feeds = new Feeds({
       log: this.log,
@@ -138,12 +143,21 @@ export class Relay {
         restored: (names) => feeds.restored(names),
       });
     }
-    await listen(this.#app, this.config.port, this.config.host, "REALTIME_WS_PORT");
-    if (this.#internal !== undefined)
-      await listen(this.#internal, this.config.internalPort as number, this.config.host, "REALTIME_INTERNAL_PORT");
-    this.#logger.listening(this.port);
+    await this.#listen();
     this.#every(COUNTS_MS, () => this.#count());
     if (this.gateway !== undefined) this.#renewTickets(this.gateway);
+  }
+
+  async #listen(): Promise<void> {
+    const { port, host, internalPort } = this.config;
+    if (this.#internal !== undefined) await listen(this.#internal, internalPort as number, host, "REALTIME_INTERNAL_PORT");
+    if (this.#takesConnections !== undefined) {
+      await this.#app.ready();
+      this.#takesConnections(this.#app.server, this.gateway);
+      return;
+    }
+    await listen(this.#app, port, host, "REALTIME_WS_PORT");
+    this.#logger.listening(this.port);
   }
 
   #renewTickets(gateway: Gateway): void {
@@ -187,12 +201,31 @@ export class Relay {
     return { ready: true, status: up ? "ready" : "degraded", redis, ...(problem === undefined ? {} : { problem }) };
   }
 
+  /**
+   * Leaves without a stampede: not ready at once, still accepting while balancers notice, then every client at its own moment.
+   * Resolves when all have gone; `close` comes after.
+   */
+  async drain(timing: DrainTiming = this.config.drain): Promise<void> {
+    const { gateway } = this;
+    this.#draining = true;
+    if (gateway === undefined) return;
+    const drain = new Drain(gateway.connections, timing);
+    gateway.onConnection = (connection) => drain.add(connection);
+    const refuse = setTimeout(() => this.#refuseAll(gateway), timing.accept);
+    await drain.run();
+    clearTimeout(refuse);
+  }
+
+  #refuseAll(gateway: Gateway): void {
+    gateway.refusal = new BellwireError("draining", "The relay is going away: connect to another one");
+  }
+
   /** Tells every client, closes all sockets and connections. */
   async close(): Promise<void> {
     this.#draining = true;
     for (const timer of this.#timers) clearInterval(timer);
     if (this.gateway !== undefined) {
-      this.gateway.refusal = new BellwireError("draining", "The relay is going away: connect to another one");
+      this.#refuseAll(this.gateway);
       await this.gateway.close();
     }
     await this.#app.close();

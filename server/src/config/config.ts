@@ -1,11 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { parseKey } from "@bellwire/emitter/internal";
-import type { LogLimits, RedisTarget } from "@bellwire/emitter/internal";
+import type { LogLimits } from "@bellwire/emitter/internal";
 import type { KeySet } from "../auth/keyring.js";
 import type { AllowedOrigins } from "../socket/origins.js";
+import type { DrainTiming } from "../drain.js";
 import { emptyFile, readConfigFile, type FileConfig } from "./file.js";
 import { ConfigError, Reader, type Environment } from "./reader.js";
-import { redisTarget } from "./redis.js";
+import { redisSettings, type RedisSettings } from "./redis.js";
 
 export interface ApiKey {
   readonly key: string;
@@ -28,12 +29,13 @@ export interface Config {
   /** Empty: `/v1` is closed. */
   readonly apiKeys: readonly ApiKey[];
   /** undefined: in memory. */
-  readonly redis: { readonly target: RedisTarget; readonly prefix: string | undefined } | undefined;
+  readonly redis: RedisSettings | undefined;
   readonly origins: AllowedOrigins;
   readonly logs: readonly (readonly [pattern: string, limits: LogLimits])[];
   readonly limits: FileConfig["limits"];
   /** Seconds. */
   readonly ticketLife: number;
+  readonly drain: DrainTiming;
   /** What has to be said aloud at the start. */
   readonly notices: readonly string[];
 }
@@ -61,11 +63,12 @@ export function readConfig(env: Environment): Config {
     siteKeys: siteKeys(file),
     anonymous: (site) => file.sites[site]?.anonymous ?? file.anonymous,
     apiKeys: apiKeys(read, file, production, notices),
-    redis: redisTarget(read),
+    redis: redisSettings(read, file.redis),
     origins: origins(read, production, publicUrl, notices),
     logs: Object.entries(file.topics).flatMap(([pattern, { log }]) => (log === undefined ? [] : [[pattern, log] as const])),
     limits: file.limits,
     ticketLife: file.tickets.life / 1000,
+    drain: file.drain,
     notices,
   };
   requireLog(read, config);

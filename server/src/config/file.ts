@@ -30,7 +30,37 @@ const site = z.strictObject({
   anonymous: z.boolean().default(true),
 });
 
+const address = z.strictObject({ host: z.string().min(1), port: z.int().min(1).max(65_535) });
+
+/** Where Redis is, for what the environment can't say: TLS, Sentinel, Cluster. */
+const redis = z.strictObject({
+  url: z.url({ protocol: /^rediss?$/ }).optional(),
+  host: z.string().min(1).optional(),
+  port: z.int().min(1).max(65_535).optional(),
+  db: z.int().min(0).optional(),
+  username: z.string().optional(),
+  password: z.string().optional(),
+  prefix: z.string().optional(),
+  tls: z
+    .union([
+      z.literal(true),
+      z.strictObject({
+        ca: z.string().describe("A file").optional(),
+        cert: z.string().describe("A file").optional(),
+        key: z.string().describe("A file").optional(),
+        servername: z.string().optional(),
+        rejectUnauthorized: z.boolean().optional(),
+      }),
+    ])
+    .optional(),
+  sentinels: z.array(address).min(1).optional(),
+  name: z.string().describe("The master's name, as the Sentinels know it").optional(),
+  sentinelPassword: z.string().optional(),
+  nodes: z.array(address).min(1).describe("Some nodes of a Redis Cluster").optional(),
+});
+
 const fileSchema = z.strictObject({
+  redis: redis.optional(),
   sites: z.record(z.string().refine(isSite, "a site is 1 to 64 characters of A-Z a-z 0-9 _ -"), site).default({}),
   topics: z.record(z.string().refine(isTopicPattern, "a topic, or a prefix that ends in *"), topic).default({}),
   apiKeys: z.array(z.strictObject({ key: z.string().min(16), sites: z.array(z.string()).optional() })).default([]),
@@ -43,11 +73,49 @@ const fileSchema = z.strictObject({
       waitingBytes: z.int().min(65_536).default(4_194_304).describe("Bytes that may wait for one socket before it is closed as slow"),
     })
     .prefault({}),
+  drain: z
+    .strictObject({
+      accept: duration.default(5000).describe("How long new connections are taken after SIGTERM, while balancers notice"),
+      spread: duration.default(20_000).describe("Over how long clients are sent away after that, at most"),
+      rate: z.number().positive().default(100).describe("Clients sent away per second where that takes less"),
+    })
+    .prefault({}),
   tickets: z.strictObject({ life: duration.default(300_000).describe("How long a ticket is good for; 0 turns tickets off") }).prefault({}),
 });
 
+interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface FileRedis {
+  readonly url?: string | undefined;
+  readonly host?: string | undefined;
+  readonly port?: number | undefined;
+  readonly db?: number | undefined;
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+  readonly prefix?: string | undefined;
+  /** true, or the files of one's own certificates. */
+  readonly tls?:
+    | true
+    | {
+        readonly ca?: string | undefined;
+        readonly cert?: string | undefined;
+        readonly key?: string | undefined;
+        readonly servername?: string | undefined;
+        readonly rejectUnauthorized?: boolean | undefined;
+      }
+    | undefined;
+  readonly sentinels?: readonly Address[] | undefined;
+  readonly name?: string | undefined;
+  readonly sentinelPassword?: string | undefined;
+  readonly nodes?: readonly Address[] | undefined;
+}
+
 /** The file that REALTIME_CONFIG names, checked and with its defaults. Durations are milliseconds. */
 export interface FileConfig {
+  readonly redis?: FileRedis | undefined;
   readonly sites: Readonly<
     Record<
       string,
@@ -63,6 +131,7 @@ export interface FileConfig {
     readonly dataBytes: number;
     readonly waitingBytes: number;
   };
+  readonly drain: { readonly accept: number; readonly spread: number; readonly rate: number };
   readonly tickets: { readonly life: number };
 }
 

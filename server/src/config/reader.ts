@@ -50,9 +50,14 @@ export class Reader {
     const url = URL.canParse(value) ? new URL(value) : undefined;
     if (url === undefined || !protocols.includes(url.protocol)) {
       throw new ConfigError(
-        `${name} must be a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}, not "${value}"`,
+        `${name} must be a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}, not "${withoutSecrets(value)}"`,
       );
     }
     return url;
   }
+}
+
+/** An address that may hold a user and password, fit to be printed. */
+function withoutSecrets(address: string): string {
+  return address.replace(/^([^/]*\/\/)?.*@/, "$1***@");
 }

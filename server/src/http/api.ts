@@ -1,4 +1,4 @@
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import { BellwireError, isSite, type WireError } from "@bellwire/protocol";
 import type { Publication } from "@bellwire/emitter/internal";
 import { toBellwireError } from "../failure.js";
@@ -26,9 +26,13 @@ export function registerApi(app: FastifyInstance, options: ApiOptions): void {
   const document = openApi();
   app.get("/v1/openapi.json", async () => document);
 
-  app.post<{ Params: { site: string } }>("/v1/sites/:site/publish", async (request) => {
+  type Site = { Params: { site: string } };
+  // Before the body is read: nobody without a key makes a relay parse a megabyte.
+  const onRequest = async ({ headers, params }: FastifyRequest<Site>): Promise<void> =>
+    options.keys.check(headers.authorization, params.site);
+
+  app.post<Site>("/v1/sites/:site/publish", { onRequest }, async (request) => {
     const { site } = request.params;
-    options.keys.check(request.headers.authorization, site);
     if (!isSite(site)) throw new BellwireError("bad-request", "A site is 1 to 64 characters of A-Z a-z 0-9 _ -");
     if (!options.enabled) return { results: null };
     return { results: await publish(options, parsePublishBody(request.body, site, options.maxDataBytes)) };

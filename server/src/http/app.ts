@@ -1,4 +1,4 @@
-import Fastify, { type FastifyInstance } from "fastify";
+import Fastify, { type FastifyInstance, type FastifyReply } from "fastify";
 import { BellwireError } from "@bellwire/protocol";
 import { toBellwireError } from "../failure.js";
 import type { Logger } from "../logger.js";
@@ -10,21 +10,24 @@ const BODY_BYTES = 1_048_576;
  * @param prefix the path of the public URL, e.g. `/ws`: requests are answered with and without it
  */
 export function createApp(logger: Logger, prefix = ""): FastifyInstance {
+  const answer = (error: unknown, reply: FastifyReply): void => {
+    const known = httpError(error);
+    if (known.code === "internal") logger.failure("http", known.cause ?? known);
+    if (known.after !== undefined) reply.header("retry-after", Math.ceil(known.after / 1000));
+    reply.code(known.status).send({ error: known.toJSON() });
+  };
   const app = Fastify({
     bodyLimit: BODY_BYTES,
     forceCloseConnections: true,
     rewriteUrl: (request) => withoutPrefix(request.url ?? "/", prefix),
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 256 },
+    // Of requests that never reach the router, e.g. a URL that can't be decoded.
+    frameworkErrors: (error, _request, reply) => answer(error, reply),
   });
   app.setNotFoundHandler(() => {
     throw new BellwireError("not-found", "There is nothing here");
   });
-  app.setErrorHandler((error, _request, reply) => {
-    const known = httpError(error);
-    if (known.code === "internal") logger.failure("http", known.cause ?? known);
-    if (known.after !== undefined) reply.header("retry-after", Math.ceil(known.after / 1000));
-    reply.code(known.status).send({ error: known.toJSON() });
-  });
+  app.setErrorHandler((error, _request, reply) => answer(error, reply));
   return app;
 }
 

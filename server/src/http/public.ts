@@ -27,9 +27,15 @@ export function registerPublic(app: FastifyInstance, readiness: () => Readiness)
   app.get("/client.js", async (request, reply) => {
     const { text, etag } = await bundle();
     reply.header("etag", etag).header("cache-control", "public, max-age=3600").header("access-control-allow-origin", "*");
-    if (request.headers["if-none-match"] === etag) return reply.code(304).send();
+    if (isNamed(request.headers["if-none-match"], etag)) return reply.code(304).send();
     return reply.type("text/javascript; charset=utf-8").send(text);
   });
+}
+
+/** Is this etag among those of an If-None-Match? A proxy that compresses makes it weak, `W/"..."`. */
+function isNamed(header: string | undefined, etag: string): boolean {
+  const named = (header ?? "").split(",").map((item) => item.trim().replace(/^W\//, ""));
+  return named.includes(etag) || named.includes("*");
 }
 
 /** The client package's browser bundle, read at the first request: a relay runs without it. */

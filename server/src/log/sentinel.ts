@@ -30,11 +30,16 @@ export function watchMaster(target: RedisTarget, commands: RedisClient, onOther:
       } as never);
       sentinel.on("error", () => undefined); // the next one is asked
       try {
-        const reply = await within(sentinel.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name ?? "mymaster"), ASK_TIMEOUT_MS, "Asking a Sentinel");
+        const reply = await within(
+          sentinel.call("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name ?? "mymaster"),
+          ASK_TIMEOUT_MS,
+          "Asking a Sentinel",
+        );
         // A Sentinel that speaks in host names can't be compared with the address of a socket.
         if (!Array.isArray(reply) || isIP(String(reply[0])) === 0) continue;
         const master = reply.join(":");
-        if (master !== connected && commands.status === "ready" && addressOf(commands) === connected) onOther(`Sentinel says that ${master} is master`);
+        if (master !== connected && commands.status === "ready" && addressOf(commands) === connected)
+          onOther(`Sentinel says that ${master} is master`);
         return;
       } catch {
         // This Sentinel can't tell; another may.

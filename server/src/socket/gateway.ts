@@ -41,6 +41,8 @@ export class Gateway implements ConnectionHost {
   readonly maxWaitingBytes: number;
   /** While set, nobody new is admitted. */
   refusal: BellwireError | undefined;
+  /** Told of each new connection, after its hello. */
+  onConnection: ((connection: Connection) => void) | undefined;
 
   constructor(http: HttpServer, options: GatewayOptions) {
     this.#options = options;
@@ -92,6 +94,11 @@ export class Gateway implements ConnectionHost {
     parent.on("connection", (socket) => this.#connected(socket));
   }
 
+  /** The Socket.IO server itself, for what has to be attached to it. */
+  get io(): Server {
+    return this.#io;
+  }
+
   get siteCount(): number {
     return this.#namespaces.size;
   }
@@ -135,6 +142,7 @@ export class Gateway implements ConnectionHost {
       this.#namespaces.reap(socket.nsp);
     });
     socket.emit("hello", this.#hello(connection));
+    this.onConnection?.(connection);
   }
 
   #hello(connection: Connection): Hello {
