@@ -12,7 +12,8 @@ export interface Logger {
   /** Something that whoever runs the relay should read once. */
   warn(message: string): void;
   info(message: string): void;
-  originRefused(origin: string): void;
+  /** @param allowed the origins listed so far */
+  originRefused(origin: string, allowed: readonly string[]): void;
   /** A failure of ours, with its cause. */
   failure(stage: string, error: unknown): void;
 }
@@ -55,11 +56,18 @@ export function createLogger(options: LoggerOptions = {}): Logger {
       say("info", `Connections: ${counts.connections}, Subscriptions: ${counts.subscriptions}, Cached messages: ${counts.cached}`, counts),
     warn: (message) => sparsely("warn", message),
     info: (message) => say("info", message),
-    originRefused: (origin) =>
-      sparsely("warn", `Refused a page from ${printable(origin)}; to allow it: REALTIME_ALLOWED_ORIGINS=${printable(origin)}`),
+    originRefused: (origin, allowed) => sparsely("warn", `Refused a page from ${printable(origin)}; ${originRemedy(origin, allowed)}`),
     failure: (stage, error) =>
       sparsely("error", `${stage}: ${describe(error)}`, { stage, stack: error instanceof Error ? error.stack : undefined }),
   };
+}
+
+/** The line to add. Frames in a sandbox and local files have the origin `null`, which no list can name. */
+function originRemedy(origin: string, allowed: readonly string[]): string {
+  const nameable = URL.canParse(origin) && new URL(origin).origin === origin;
+  return nameable
+    ? `to allow it: REALTIME_ALLOWED_ORIGINS=${[...allowed, origin].join(",")}`
+    : "only REALTIME_ALLOWED_ORIGINS=* lets pages in that have no origin of their own";
 }
 
 function describe(error: unknown): string {

@@ -155,6 +155,13 @@ export function readConfigFile(path: string): FileConfig {
   }
   const result = fileSchema.safeParse(source);
   if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  throw new ConfigError(`REALTIME_CONFIG: ${path}: ${issue?.path.join(".") || "the file"}: ${issue?.message}`);
+  const issue = result.error.issues[0] as z.core.$ZodIssue;
+  throw new ConfigError(`REALTIME_CONFIG: ${path}: ${issue.path.join(".") || "the file"}: ${wordsOf(issue)}`);
+}
+
+/** What is wrong, where zod itself says no more than that a key or value fits nothing. */
+function wordsOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === "invalid_key") return issue.issues.map(wordsOf).join(", ");
+  if (issue.code !== "invalid_union" || issue.errors.length === 0) return issue.message;
+  return issue.errors.map((choice) => choice.map((each) => [...each.path, wordsOf(each)].join(": ")).join(", ")).join("; or ");
 }

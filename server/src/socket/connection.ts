@@ -4,7 +4,7 @@ import type { SubscriptionProof } from "../auth/tickets.js";
 import type { Feed } from "../feed/feed.js";
 import type { Recipient } from "../feed/member.js";
 import type { Frame } from "../frame.js";
-import { waitingPackets } from "./write-buffer.js";
+import { endTransport, waitingPackets, writeDirectly } from "./engine-internals.js";
 
 export interface Subscription {
   readonly id: string;
@@ -67,14 +67,17 @@ export class Connection implements Recipient {
   send(frame: Frame): void {
     if (this.closed) return;
     const { conn } = this.socket;
-    conn.write(frame.text, frame.options);
     this.#host.delivered();
+    const waiting = writeDirectly(conn, frame);
+    if (waiting > this.#host.maxWaitingBytes) this.#tooSlow();
+    if (waiting >= 0) return;
+    conn.write(frame.text, frame.options);
     this.weigh(frame.text.length);
   }
 
   /**
-   * Bounds what waits for a socket that does not read: engine.io's buffer has no bound of its own. Called after each write;
-   * the buffer is empty while the transport takes what it is given.
+   * Bounds what waits for a socket that does not read: engine.io's buffer has no bound of its own. Called after each write
+   * through engine.io; the buffer is empty while the transport takes what it is given.
    */
   weigh(bytes: number): void {
     const queued = waitingPackets(this.socket.conn);
@@ -83,7 +86,11 @@ export class Connection implements Recipient {
       return;
     }
     this.#waiting = queued === 1 ? bytes : this.#waiting + bytes;
-    if (this.closed || (this.#waiting <= this.#host.maxWaitingBytes && queued <= MAX_WAITING_PACKETS)) return;
+    if (this.#waiting > this.#host.maxWaitingBytes || queued > MAX_WAITING_PACKETS) this.#tooSlow();
+  }
+
+  #tooSlow(): void {
+    if (this.closed) return;
     this.closed = true;
     // Later: whoever is sending may be walking the rooms that closing changes.
     setImmediate(() => this.#host.slow(this));
@@ -105,5 +112,6 @@ export class Connection implements Recipient {
     this.closed = true;
     this.socket.emit("bye", error.toJSON());
     this.socket.conn.close(true);
+    endTransport(this.socket.conn);
   }
 }

@@ -74,7 +74,7 @@ export class Gateway implements ConnectionHost {
       allowRequest: (request, answer) => {
         const { origin } = request.headers;
         const allowed = isAllowedOrigin(options.origins, origin);
-        if (!allowed) options.logger.originRefused(origin as string);
+        if (!allowed) options.logger.originRefused(origin as string, options.origins === "localhost" ? [] : options.origins);
         answer(allowed ? null : "Origin not allowed", allowed);
       },
       cors: { origin: (origin, answer) => answer(null, isAllowedOrigin(options.origins, origin)), credentials: true },

@@ -1,0 +1,55 @@
+import { expect } from "chai";
+import { toFrame } from "../../server/src/frame.js";
+import { writeDirectly } from "../../server/src/socket/engine-internals.js";
+
+/** An engine.io socket as `writeDirectly` finds it, with one thing different. */
+function engineSocket(difference: (conn: ReturnType<typeof ready>["conn"]) => void = () => undefined): ReturnType<typeof ready> {
+  const made = ready();
+  difference(made.conn);
+  return made;
+}
+
+function ready() {
+  const written: Buffer[] = [];
+  const net = { writable: true, writableLength: 7, write: (bytes: Buffer) => written.push(bytes) } as Record<string, unknown>;
+  const socket = { readyState: 1, _socket: net as Record<string, unknown> | null, _sender: { _bufferedBytes: 0 } as Record<string, unknown> | undefined };
+  const transport = { name: "websocket", writable: true, perMessageDeflate: null as unknown, socket: socket as typeof socket | undefined };
+  return { written, conn: { readyState: "open", upgrading: false, writeBuffer: [] as unknown[], transport: transport as typeof transport | undefined } };
+}
+
+describe("writing straight to a socket", () => {
+  const frame = toFrame('2/site/5,["messages"]');
+
+  it("writes one whole WebSocket frame and tells what waits", () => {
+    const { conn, written } = engineSocket();
+    expect(writeDirectly(conn as never, frame)).to.equal(7);
+    expect(written).to.have.length(1);
+    const text = '42/site/5,["messages"]';
+    expect(written[0]).to.deep.equal(Buffer.concat([Buffer.from([0x81, text.length]), Buffer.from(text)]));
+  });
+
+  it("leaves it to engine.io where anything waits before it, or anything it relies on is not there", () => {
+    const differences: ((conn: ReturnType<typeof ready>["conn"]) => void)[] = [
+      (conn) => void (conn.readyState = "closing"),
+      (conn) => void (conn.upgrading = true),
+      (conn) => void (conn.writeBuffer = [{}]),
+      (conn) => void delete (conn as Record<string, unknown>).writeBuffer,
+      (conn) => void (conn.transport = undefined),
+      (conn) => void Object.assign(conn.transport as object, { name: "polling" }),
+      (conn) => void Object.assign(conn.transport as object, { writable: false }),
+      (conn) => void Object.assign(conn.transport as object, { perMessageDeflate: {} }),
+      (conn) => void Object.assign(conn.transport as object, { socket: undefined }),
+      (conn) => void Object.assign(conn.transport?.socket as object, { readyState: 2 }),
+      (conn) => void Object.assign(conn.transport?.socket as object, { _socket: null }),
+      (conn) => void Object.assign(conn.transport?.socket as object, { _sender: undefined }),
+      (conn) => void Object.assign(conn.transport?.socket?._sender as object, { _bufferedBytes: 1 }),
+      (conn) => void Object.assign(conn.transport?.socket?._socket as object, { writable: false }),
+    ];
+    for (const difference of differences) {
+      const { conn, written } = engineSocket(difference);
+      expect(writeDirectly(conn as never, frame), difference.toString()).to.equal(-1);
+      expect(written).to.have.length(0);
+    }
+    expect(writeDirectly(engineSocket().conn as never, { text: "x", options: { compress: false } })).to.equal(-1);
+  });
+});
