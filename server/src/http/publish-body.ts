@@ -33,14 +33,14 @@ function parseMessage(source: Record<string, unknown> | undefined, site: string,
   const topics = parseTopics(source);
   const data = parseData(source.data, maxDataBytes);
   const given = parseKey("idempotencyKey", source.idempotencyKey);
-  const id = given ?? parseKey("id", source.id) ?? randomUUID();
+  const id = given ?? randomUUID();
   const except = parseExcept(source.except);
   const common = {
     site,
     data,
     id,
     idempotent: given !== undefined,
-    retry: source.retry === true,
+    retry: false,
     ...(except === undefined ? {} : { except }),
   };
   return { topics, publications: topics.map((topic) => ({ ...common, topic })) };

@@ -1,0 +1,29 @@
+type Attributes = Readonly<Record<string, string | boolean>>;
+
+/** Makes an element. Texts become text, never HTML, whoever wrote them. */
+export function element<Tag extends keyof HTMLElementTagNameMap>(
+  tag: Tag,
+  attributes: Attributes = {},
+  ...children: (Node | string)[]
+): HTMLElementTagNameMap[Tag] {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== false) made.setAttribute(name, value === true ? "" : value);
+  }
+  made.append(...children);
+  return made;
+}
+
+/** An element of the page's own HTML. */
+export function byId(id: string): HTMLElement {
+  const found = document.getElementById(id);
+  if (found === null) throw new Error(`The page has no #${id}`);
+  return found;
+}
+
+/** Shows for a moment that something changed. */
+export function flash(target: HTMLElement): void {
+  target.classList.remove("flash");
+  void target.offsetWidth; // so that the animation starts anew
+  target.classList.add("flash");
+}

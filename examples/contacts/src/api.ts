@@ -1,0 +1,108 @@
+import { asObject, BellwireError } from "@bellwire/protocol";
+import type { Emitter } from "@bellwire/emitter";
+import { Contacts, parseFields, type Alert, type Contact } from "./contacts.js";
+import { ring } from "./realtime.js";
+import type { Sessions } from "./sessions.js";
+import { findUser, users, type User } from "./users.js";
+
+const MAX_BODY = 16 * 1024;
+
+/** The application's own REST API, which knows nothing of sockets: it only rings when something changed. */
+export class Api {
+  readonly #sessions: Sessions;
+  readonly #emitter: Emitter;
+  readonly #sites = new Map<string, Contacts>();
+
+  constructor(sessions: Sessions, emitter: Emitter) {
+    this.#sessions = sessions;
+    this.#emitter = emitter;
+  }
+
+  /** @throws BellwireError */
+  async handle(request: Request, path: string): Promise<Response> {
+    const [, id] = /^\/api\/contacts\/(\d{1,9})$/.exec(path) ?? [];
+    const route = `${request.method} ${id === undefined ? path : "/api/contacts/:id"}`;
+    switch (route) {
+      case "GET /api/users":
+        return Response.json(users);
+      case "POST /api/session":
+        return this.#signIn(await readJson(request));
+      case "DELETE /api/session":
+        return withCookies(Response.json({}), this.#sessions.signOut(request.headers));
+    }
+    const user = this.#user(request);
+    const contacts = this.#of(user.site);
+    switch (route) {
+      case "GET /api/me":
+        return Response.json({ ...user, colleagues: users.filter(({ site }) => site === user.site) });
+      case "GET /api/contacts":
+        return Response.json(contacts.all());
+      case "GET /api/contacts/:id":
+        return Response.json(known(contacts, id));
+      case "PUT /api/contacts/:id":
+        return Response.json(this.#update(user, known(contacts, id), await readJson(request)));
+      case "DELETE /api/contacts/:id":
+        this.#delete(user, known(contacts, id));
+        return Response.json({});
+      case "GET /api/alerts":
+        if (!user.admin) throw new BellwireError("forbidden", "Alerts are for admins");
+        return Response.json(contacts.alerts());
+    }
+    throw new BellwireError("not-found", "There is nothing here");
+  }
+
+  #signIn(body: Record<string, unknown>): Response {
+    const user = findUser(body.user);
+    if (user === undefined) throw new BellwireError("bad-request", "There is no such user");
+    return withCookies(Response.json(user), this.#sessions.signIn(user));
+  }
+
+  #update(user: User, before: Contact, body: Record<string, unknown>): Contact {
+    const after = this.#of(user.site).update(before.id, parseFields(body), user.id);
+    this.#changed(user, before, after.email === before.email ? undefined : "email");
+    return after;
+  }
+
+  #delete(user: User, contact: Contact): void {
+    this.#of(user.site).delete(contact.id);
+    this.#changed(user, contact, "deleted");
+  }
+
+  #changed(user: User, contact: Contact, action: Alert["action"] | undefined): void {
+    if (action !== undefined) this.#of(user.site).alert({ at: Date.now(), by: user.id, action, contact: contact.name });
+    ring(this.#emitter, user, contact.id, action);
+  }
+
+  #user(request: Request): User {
+    const session = this.#sessions.find(request.headers);
+    if (session === undefined) throw new BellwireError("token-missing", "Sign in first");
+    return session.user;
+  }
+
+  #of(site: string): Contacts {
+    let contacts = this.#sites.get(site);
+    if (contacts === undefined) this.#sites.set(site, (contacts = new Contacts(`${site}.example`)));
+    return contacts;
+  }
+}
+
+function known(contacts: Contacts, id: string | undefined): Contact {
+  const contact = contacts.get(Number(id));
+  if (contact === undefined) throw new BellwireError("not-found", "There is no such contact");
+  return contact;
+}
+
+async function readJson(request: Request): Promise<Record<string, unknown>> {
+  // A form on a foreign page can't send this type, and so can't act for whoever is signed in.
+  if (!request.headers.get("content-type")?.startsWith("application/json")) throw new BellwireError("bad-request", "Send JSON");
+  if (!(Number(request.headers.get("content-length")) <= MAX_BODY)) throw new BellwireError("too-large", "The request is too large");
+  const body = asObject(await request.json().catch(() => undefined));
+  if (body === undefined) throw new BellwireError("bad-request", "Send a JSON object");
+  return body;
+}
+
+/** Adds cookies to a response. */
+export function withCookies(response: Response, cookies: readonly string[]): Response {
+  for (const cookie of cookies) response.headers.append("set-cookie", cookie);
+  return response;
+}
