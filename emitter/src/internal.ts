@@ -1,4 +1,7 @@
 /** For the relay, which shares the log with emitters. Not part of the public API. */
+export * from "./control/command.js";
+export * from "./control/revocation.js";
+export * from "./redis/commands.js";
 export * from "./redis/connect.js";
 export * from "./redis/failure.js";
 export * from "./redis/keys.js";
@@ -7,3 +10,4 @@ export * from "./redis/scripts.js";
 export * from "./redis/transport.js";
 export type * from "./transport.js";
 export { parseKey } from "./key.js";
+export { encodeData, parseExcept, parseIdempotencyKey } from "./message.js";

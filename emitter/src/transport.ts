@@ -1,4 +1,5 @@
 import type { Position } from "@bellwire/protocol";
+import type { Command } from "./control/command.js";
 
 /** Whom a message leaves out: every socket of this user, session or page load. At least one is given. */
 export interface Except {
@@ -23,8 +24,8 @@ export interface Publication {
   readonly except?: Except;
 }
 
-/** One way to a topic log: Redis, a relay's HTTP API, or memory. */
-export interface Transport {
+/** One way to the topic logs: Redis, a relay's HTTP API, or memory. */
+export interface LogTransport {
   /**
    * One attempt, no retries: resolves to where the message stands in its log.
    * MUST settle within `timeout` milliseconds and MUST reject with a BellwireError only; `unavailable` and `timeout`
@@ -33,4 +34,13 @@ export interface Transport {
   append(publication: Publication, timeout: number): Promise<Position>;
   /** Ends all connections; pending attempts reject with `unavailable`. */
   close(): Promise<void>;
+}
+
+/** One way to the relays: to their topic logs, and to what they can be told. */
+export interface Transport extends LogTransport {
+  /**
+   * One attempt to tell all relays of a command, which is stored before it is told where that matters (`revoke`).
+   * MUST settle within `timeout` milliseconds and MUST reject with a BellwireError only; any attempt may be repeated.
+   */
+  control(command: Command, timeout: number): Promise<void>;
 }

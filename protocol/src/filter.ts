@@ -112,6 +112,16 @@ export function filterMatches(filter: ParsedFilter, data: JsonObject): boolean {
   return true;
 }
 
+/** Could one message match both filters? True unless a key that both of them pin has no value in common. */
+export function filtersOverlap(a: ParsedFilter, b: ParsedFilter): boolean {
+  return a.keys.every((key, i) => {
+    const at = b.keys.indexOf(key);
+    if (at < 0) return true;
+    const other = b.values[at] as readonly Scalar[];
+    return (a.values[i] as readonly Scalar[]).some((value) => other.includes(value));
+  });
+}
+
 /** The filter's keys that are pinned to one value, as an object: what a callback learns of a resync. */
 export function singleValues(filter: ParsedFilter): Record<string, Scalar> {
   const entries: [string, Scalar][] = [];

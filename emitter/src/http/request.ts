@@ -8,13 +8,18 @@ export async function requestPublish(
   messages: readonly string[],
   signal: AbortSignal,
 ): Promise<(Position | BellwireError)[]> {
+  return parseResults(await post(url, apiKey, `{"messages":[${messages.join(",")}]}`, signal), messages.length);
+}
+
+/** Posts JSON text and gives the answer's body. Rejects with a BellwireError unless the status is 2xx. */
+export async function post(url: string, apiKey: string, text: string, signal: AbortSignal): Promise<unknown> {
   let response: Response;
   let body: unknown;
   try {
     response = await fetch(url, {
       method: "POST",
       headers: { authorization: `Bearer ${apiKey}`, "content-type": "application/json", accept: "application/json" },
-      body: `{"messages":[${messages.join(",")}]}`,
+      body: text,
       // Followed, a redirect would turn into a GET, or carry the message to somebody unexpected.
       redirect: "manual",
       signal,
@@ -24,7 +29,7 @@ export async function requestPublish(
     throw new BellwireError("unavailable", `The relay can't be reached: ${reasonOf(error)}`, { cause: error });
   }
   if (!response.ok) throw parseRefusal(response.status, body, retryAfter(response.headers.get("retry-after")));
-  return parseResults(body, messages.length);
+  return body;
 }
 
 /** fetch says "fetch failed" and keeps the reason in `cause`. */

@@ -1,7 +1,9 @@
 import { BellwireError, type Position } from "@bellwire/protocol";
+import type { Command } from "../control/command.js";
 import type { Publication, Transport } from "../transport.js";
 import { batchSize, encodeMessage } from "./encode.js";
-import { requestPublish } from "./request.js";
+import { post, requestPublish } from "./request.js";
+import { Turns } from "./turns.js";
 
 export interface HttpTransportOptions {
   /** A relay, or the balancer before several: `http(s)://` or `ws(s)://`, with an optional path as a prefix. */
@@ -23,10 +25,11 @@ interface Lane {
   sending: boolean;
 }
 
-// Requests under way, over all sites: each takes a socket.
+// Requests under way, over all sites: each takes a socket. Commands have some of their own: they don't wait behind messages.
 const MAX_REQUESTS = 32;
+const MAX_COMMANDS = 16;
 
-/** Publishes over a relay's HTTP API; what one turn of the event loop publishes to a site travels together. */
+/** Publishes and tells commands over a relay's HTTP API; what one turn of the event loop publishes to a site travels together. */
 export function createHttpTransport(options: HttpTransportOptions): Transport {
   return new HttpTransport(options);
 }
@@ -36,6 +39,7 @@ class HttpTransport implements Transport {
   readonly #apiKey: string;
   readonly #lanes = new Map<string, Lane>();
   readonly #requests = new Set<AbortController>();
+  readonly #commands = new Turns(MAX_COMMANDS);
   #pumping = false;
   #closed = false;
 
@@ -113,6 +117,24 @@ class HttpTransport implements Transport {
     this.#lanes.delete(site);
     if (lane.waiting.length > 0) this.#lanes.set(site, lane);
     this.#pump();
+  }
+
+  /** Commands about one target keep their order. */
+  control(command: Command, timeout: number): Promise<void> {
+    const { kind, site, ...body } = command;
+    const { user, session, client } = command;
+    const request = new AbortController();
+    const timer = setTimeout(() => request.abort(), timeout);
+    const send = async (): Promise<void> => {
+      if (this.#closed) throw gone();
+      if (request.signal.aborted) throw new BellwireError("timeout", `The relay gave no answer within ${timeout} ms`);
+      this.#requests.add(request);
+      await post(`${this.#base}/v1/sites/${site}/${kind}`, this.#apiKey, JSON.stringify(body), request.signal);
+    };
+    return this.#commands.take(JSON.stringify([site, user, session, client]), send).finally(() => {
+      clearTimeout(timer);
+      this.#requests.delete(request);
+    });
   }
 
   async close(): Promise<void> {

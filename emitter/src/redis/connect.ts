@@ -34,6 +34,8 @@ const FAIL_FAST = {
   autoResendUnfulfilledCommands: false,
   autoResubscribe: false,
   connectTimeout: 5000,
+  // How long a connection that was given up may take to say goodbye before it is destroyed.
+  disconnectTimeout: 500,
   retryStrategy: (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 6), 2000) * (0.5 + Math.random() / 2),
   // A demoted master answers with READONLY: connect anew, to whoever is master now.
   reconnectOnError: (error: Error) => error.message.startsWith("READONLY"),
@@ -49,10 +51,27 @@ export function connectSubscriber(target: RedisTarget, overrides: RedisOptions =
   return connect(target, { ...FAIL_FAST, ...overrides } as RedisOptions, true);
 }
 
+/** Opens a connection for classic channels, which a Cluster passes on to all of its nodes. Its owner subscribes, again after each reconnect. */
+export function connectClassicSubscriber(target: RedisTarget, overrides: RedisOptions = {}): RedisClient {
+  return connect(target, { ...FAIL_FAST, ...overrides } as RedisOptions);
+}
+
+// A demoted master still answers: leave it as soon as the Sentinels announce another one.
+const SENTINEL = {
+  failoverDetector: true,
+  sentinelRetryStrategy: (attempt: number) => Math.min(attempt * 100, 1000),
+} satisfies RedisOptions;
+
 // ioredis's overloads refuse its own option types under exactOptionalPropertyTypes; the casts are for them alone.
 function connect(target: RedisTarget, options: RedisOptions, sharded = false): RedisClient {
+  const client = create(target, options, sharded);
+  client.setMaxListeners(0); // each publish that waits for the connection listens for it
+  return client;
+}
+
+function create(target: RedisTarget, options: RedisOptions, sharded: boolean): RedisClient {
   if (typeof target === "string") return new Redis(target, options as never);
-  if (!isCluster(target)) return new Redis({ ...target, ...options } as never);
+  if (!isCluster(target)) return new Redis({ ...(target.sentinels ? SENTINEL : {}), ...target, ...options } as never);
   const cluster = {
     shardedSubscribers: sharded,
     enableOfflineQueue: false,

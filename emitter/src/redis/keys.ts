@@ -35,4 +35,14 @@ export class Keys {
   relays(): string {
     return `${this.#base}relays`;
   }
+
+  /** What was revoked: a sorted set of JSON texts by the time of the revocation, in epoch milliseconds. */
+  revocations(): string {
+    return `${this.#base}revocations`;
+  }
+
+  /** The `key` of @socket.io/redis-adapter and redis-emitter on the namespace `/control`: their channels' names begin with it. */
+  control(): string {
+    return `${this.#base}control`;
+  }
 }

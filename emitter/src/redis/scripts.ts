@@ -22,3 +22,16 @@ export function withLogCommands<T extends Redis | Cluster>(redis: T): T & LogCom
   redis.defineCommand("bellwireRead", { lua: `${shared}\n${load("read")}`, numberOfKeys: 1 });
   return redis as T & LogCommands;
 }
+
+/** An ioredis client that knows the scripts of revocations. */
+export interface RevocationCommands {
+  bellwireRevoke(...keysAndArguments: (string | number)[]): Promise<unknown>;
+  bellwireRevocations(...keysAndArguments: (string | number)[]): Promise<unknown>;
+}
+
+/** Teaches a client the scripts of revocations. */
+export function withRevocationCommands<T extends Redis | Cluster>(redis: T): T & RevocationCommands {
+  redis.defineCommand("bellwireRevoke", { lua: load("revoke"), numberOfKeys: 1 });
+  redis.defineCommand("bellwireRevocations", { lua: load("revocations"), numberOfKeys: 1 });
+  return redis as T & RevocationCommands;
+}

@@ -1,6 +1,8 @@
 import { Cluster, Redis } from "ioredis";
 import { BellwireError, isEpoch, isOffset, type Position } from "@bellwire/protocol";
+import type { Command } from "../control/command.js";
 import type { Publication, Transport } from "../transport.js";
+import { RedisCommands } from "./commands.js";
 import { connectCommands, databaseOf, whenReady, type RedisClient, type RedisTarget } from "./connect.js";
 import { redisFailure, within } from "./failure.js";
 import { Keys } from "./keys.js";
@@ -16,11 +18,11 @@ export interface RedisTransportOptions {
   readonly logs?: readonly (readonly [pattern: string, limits: LogLimits])[];
   /** Told of connection failures; publishes report their own. Default: nobody. */
   readonly onError?: (error: unknown) => void;
-  /** Told once when no relay has a heartbeat in this Redis: then nobody will hear what is published. Default: a console warning. */
+  /** Told once when no relay has a heartbeat in this Redis: then nobody hears what is published. Default: a console warning. */
   readonly onNoRelay?: (message: string) => void;
 }
 
-/** Publishes straight into Redis: one script per message. */
+/** Publishes straight into Redis, one script per message, and tells relays of commands over it. */
 export function createRedisTransport(options: RedisTransportOptions): Transport {
   return new RedisTransport(options);
 }
@@ -31,6 +33,7 @@ class RedisTransport implements Transport {
   readonly #logs: readonly (readonly [string, LogLimits])[];
   readonly #owned: boolean;
   readonly #onNoRelay: (message: string) => void;
+  readonly #commands: RedisCommands;
   #checkedRelays = false;
 
   constructor(options: RedisTransportOptions) {
@@ -46,6 +49,7 @@ class RedisTransport implements Transport {
     // Without a listener ioredis prints every failed attempt to reconnect.
     if (this.#owned) client.on("error", (error) => options.onError?.(error));
     this.#redis = withLogCommands(client);
+    this.#commands = new RedisCommands(client, this.#keys);
   }
 
   async append(publication: Publication, timeout: number): Promise<Position> {
@@ -70,14 +74,19 @@ class RedisTransport implements Transport {
     return this.#redis.bellwireAppend(keys.length, ...keys, data, id, exceptText, retry ? "1" : "0", limits.messages, limits.age);
   }
 
-  /** Once, after the first publish: a relay in memory and an emitter on Redis would speak to nobody. */
+  async control(command: Command, timeout: number): Promise<void> {
+    await this.#commands.send(command, timeout);
+    this.#checkRelays();
+  }
+
+  /** Once, after the first publish or command: a relay in memory and an emitter on Redis would speak to nobody. */
   #checkRelays(): void {
     if (this.#checkedRelays) return;
     this.#checkedRelays = true;
     this.#redis.zcount(this.#keys.relays(), Date.now(), "+inf").then(
       (count) => {
         if (count === 0)
-          this.#onNoRelay("Bellwire: no relay is connected to this Redis, database and prefix; nobody hears what is published");
+          this.#onNoRelay("Bellwire: no relay is connected to this Redis, database and prefix; nobody hears what is published or told");
       },
       () => undefined, // only a hint; the publish itself has reported what is wrong
     );

@@ -1,0 +1,82 @@
+import type { Code, Filter, Reason } from "@bellwire/protocol";
+import type { CommandKind, Target } from "./command.js";
+
+export interface DisconnectOptions {
+  /** What the client's `bye` says, and by its `retry` what the client does next. Default `forbidden`: it stays away. */
+  readonly code?: Code | undefined;
+  /** Words of your own, passed through to the client. */
+  readonly reason?: Reason | undefined;
+}
+
+export interface RevokeOptions {
+  /** Only what may be heard of this topic, or of topics with a prefix that ends in `*`. Default: everything, the connection too. */
+  readonly topic?: string | undefined;
+  /** With `topic`: only subscriptions that could hear something of this filter. */
+  readonly filter?: Filter | undefined;
+  /** Only the token with this `jti`, and what it opened. */
+  readonly jti?: string | undefined;
+}
+
+/**
+ * What the connections of one user, session or page load can be made to do, on all relays.
+ *
+ * Each method resolves once the relays were told, or to `null` while the emitter is disabled; each rejects with a BellwireError:
+ * `bad-request`, `forbidden` (a topic that begins with `$`), `limit`, or within 5 s `unavailable`. Ignoring the promise is safe.
+ * A relay that is cut off at that moment misses `disconnect`, `subscribe` and `unsubscribe`; it never misses `revoke`.
+ */
+export interface TargetControl {
+  /** Ends the connections. They may come back with the token or ticket that they have: to prevent that, `revoke`. */
+  disconnect(options?: DisconnectOptions): Promise<void | null>;
+  /** Subscribes each of the connections, as long as it lasts. One that has this topic and filter from the server already keeps it. */
+  subscribe(topic: string, filter?: Filter): Promise<void | null>;
+  /** Ends the subscriptions that lie within this topic (or prefix ending in `*`) and filter; without arguments all of them. */
+  unsubscribe(topic?: string, filter?: Filter): Promise<void | null>;
+  /** Refuses the tokens and tickets issued until now, and ends what they opened. Stored: it survives restarts. */
+  revoke(options?: RevokeOptions): Promise<void | null>;
+}
+
+/** What a whole site's connections can be made to do. */
+export interface SiteControl {
+  /** @param user an id as in a token's `sub` */
+  user(user: string): TargetControl;
+  /** @param session an id as in a token's `sid` */
+  session(session: string): TargetControl;
+  /** @param client the page load, as `client.id` names it in the browser. Whoever reloads the page is another client. */
+  client(client: string): TargetControl;
+  /** `unsubscribe` for everybody on the site. */
+  unsubscribe(topic: string, filter?: Filter): Promise<void | null>;
+  /** `revoke` for everybody on the site. */
+  revoke(options: RevokeOptions & { readonly topic: string }): Promise<void | null>;
+}
+
+type Send = (kind: CommandKind, body: object) => Promise<void | null>;
+
+/** @param send checks the body and tells all relays */
+export function siteControl(send: Send): SiteControl {
+  return {
+    user: (user) => targetControl(send, { user }),
+    session: (session) => targetControl(send, { session }),
+    client: (client) => targetControl(send, { client }),
+    unsubscribe: (topic, filter) => send("unsubscribe", { topic, filter }),
+    revoke: (options) => send("revoke", { ...options, ...EVERYBODY }),
+  };
+}
+
+function targetControl(send: Send, target: Target): TargetControl {
+  const named = requireNamed(target);
+  return {
+    disconnect: (options) => send("disconnect", { ...options, ...named }),
+    subscribe: (topic, filter) => send("subscribe", { topic, filter, ...named }),
+    unsubscribe: (topic, filter) => send("unsubscribe", { topic, filter, ...named }),
+    revoke: (options) => send("revoke", { ...options, ...named }),
+  };
+}
+
+// What a caller's object holds besides the options names nobody.
+const EVERYBODY: Readonly<Record<keyof Target, undefined>> = { user: undefined, session: undefined, client: undefined };
+
+/** An id that is missing must not turn a command about somebody into one about everybody. */
+function requireNamed(target: Target): object {
+  const given = Object.entries(target).map(([name, id]: [string, unknown]) => [name, id ?? ""]);
+  return { ...EVERYBODY, ...Object.fromEntries(given) };
+}

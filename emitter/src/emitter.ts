@@ -1,0 +1,124 @@
+import type { BellwireError, Position } from "@bellwire/protocol";
+import { parseCommand, type CommandKind } from "./control/command.js";
+import { siteControl, type SiteControl } from "./control/site-control.js";
+import { Recording, type Fake } from "./fake.js";
+import type { PublishOptions } from "./message.js";
+import { readOptions, type EmitterOptions, type Settings } from "./options.js";
+import { Publisher } from "./publisher.js";
+import { createReporter, type ErrorContext } from "./reporter.js";
+import { publishEach, publishOne, type PublishResult, type SitePublisher } from "./site.js";
+import { watch } from "./watched-promise.js";
+
+/** One site: what can be published there, and what its connections can be made to do. */
+export interface Site extends SitePublisher, SiteControl {}
+
+/** A backend's way to ring the bell. */
+export interface Emitter extends AsyncDisposable {
+  /** False: every publish and command resolves `null`. True while faked. */
+  readonly enabled: boolean;
+  /** @param site a tenant, `[A-Za-z0-9_-]{1,64}`; a wrong one shows when something is published or told */
+  site(site: string): Site;
+  /** Records publishes and commands instead of sending them, until `restore()`; arguments are still checked. For unit tests. */
+  fake(): Fake;
+  /** Lets attempts under way finish, then closes the connections. Publishes afterwards reject with `unavailable`. Never rejects. */
+  close(): Promise<void>;
+}
+
+/**
+ * Makes an emitter. Connects when something is first published.
+ *
+ * @example
+ * const emitter = createEmitter({ redis: "redis://127.0.0.1:6379" });
+ * await emitter.site("5").publish("Contact_Updated_Topic", { id: 5, updated_by: 3 });
+ *
+ * @throws TypeError for an option that is wrong, in a sentence that says which
+ */
+export function createEmitter(options: EmitterOptions = {}): Emitter {
+  return new OpenEmitter(readOptions(options, process.env), createReporter(options.onError));
+}
+
+class OpenEmitter implements Emitter {
+  readonly #settings: Settings;
+  readonly #publisher: Publisher | undefined;
+  readonly #report: (error: unknown, context: ErrorContext) => void;
+  /** Stands in for the real one while faked. */
+  #recorder: Publisher | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(settings: Settings, report: (error: unknown, context: ErrorContext) => void) {
+    this.#settings = settings;
+    this.#report = report;
+    this.#publisher = settings.transport === undefined ? undefined : new Publisher(settings.transport, settings);
+  }
+
+  get enabled(): boolean {
+    return this.#current !== undefined;
+  }
+
+  get #current(): Publisher | undefined {
+    return this.#recorder ?? this.#publisher;
+  }
+
+  site(site: string): Site {
+    const publish = (topic: string | readonly string[], data?: object, options?: PublishOptions): Promise<unknown> =>
+      Array.isArray(topic)
+        ? this.#publishEach(site, topic as string[], data, options)
+        : this.#publishOne(site, topic as string, data, options);
+    return { site, publish: publish as SitePublisher["publish"], ...siteControl((kind, body) => this.#control(kind, site, body)) };
+  }
+
+  #control(kind: CommandKind, site: string, body: object): Promise<void | null> {
+    const publisher = this.#current;
+    if (publisher === undefined) return Promise.resolve(null);
+    const work = (async (): Promise<void> => publisher.control(parseCommand(kind, site, body)))();
+    return watch(work, (outcome) => {
+      if ("error" in outcome) this.#report(outcome.error, { site, command: kind });
+    });
+  }
+
+  #publishOne(site: string, topic: string, data: unknown, options: unknown): Promise<Position | null> {
+    const publisher = this.#current;
+    if (publisher === undefined) return Promise.resolve(null);
+    const work = publishOne((publication) => publisher.append(publication), this.#settings.maxDataBytes, site, topic, data, options);
+    return watch(work, (outcome) => {
+      if ("error" in outcome) this.#report(outcome.error, { site, topic });
+    });
+  }
+
+  #publishEach(site: string, topics: readonly string[], data: unknown, options: unknown): Promise<PublishResult[] | null> {
+    const publisher = this.#current;
+    if (publisher === undefined) return Promise.resolve(null);
+    const work = publishEach((publication) => publisher.append(publication), this.#settings.maxDataBytes, site, topics, data, options);
+    return watch(work, (outcome) => {
+      if ("error" in outcome) return this.#report(outcome.error, { site });
+      for (const { topic, error } of (outcome.value ?? []).filter(isRefused)) this.#report(error, { site, topic });
+    });
+  }
+
+  fake(): Fake {
+    const recording = new Recording();
+    const recorder = new Publisher(recording, this.#settings);
+    this.#recorder = recorder;
+    return {
+      published: recording.published,
+      commands: recording.commands,
+      clear: () => recording.clear(),
+      restore: () => {
+        if (this.#recorder === recorder) this.#recorder = undefined;
+      },
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#publisher?.close() ?? Promise.resolve();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function isRefused(result: PublishResult): result is { readonly topic: string; readonly error: BellwireError } {
+  return "error" in result;
+}

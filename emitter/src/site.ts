@@ -1,0 +1,99 @@
+import { randomUUID } from "node:crypto";
+import { BellwireError, parseSite, parseTopic, type Position, type TopicPosition } from "@bellwire/protocol";
+import { SwitchedOff } from "./attempts.js";
+import { encodeData, parseExcept, parseIdempotencyKey, type PublishOptions } from "./message.js";
+import type { Publication } from "./transport.js";
+
+/** Where a message stands in its topic's log, or why it may not. */
+export type PublishResult = TopicPosition | { readonly topic: string; readonly error: BellwireError };
+
+/** Publishing to one site. */
+export interface SitePublisher {
+  readonly site: string;
+  /**
+   * Tells a topic's subscribers on this site that something happened. Data is a hint, such as ids: fetch the rest.
+   *
+   * Resolves to the position in the topic's log, or `null` while the emitter is disabled. Rejects with a BellwireError:
+   * `bad-request`, `forbidden` (a topic that begins with `$`), `too-large`, `limit`, or within 5 s `unavailable`, which
+   * means "outcome unknown"; then publish again with the same idempotencyKey. Ignoring the promise is safe.
+   *
+   * @param data a JSON object of at most 4 KiB; default `{}`
+   */
+  publish(topic: string, data?: object, options?: PublishOptions): Promise<Position | null>;
+  /**
+   * The same for several topics, at most 1,000: one append each, not atomic. Resolves to a result for each topic, in order;
+   * rejects only where site, data or options are wrong for all of them.
+   */
+  publish(topics: readonly string[], data?: object, options?: PublishOptions): Promise<PublishResult[] | null>;
+}
+
+/** Rejects with a BellwireError only. */
+export type Append = (publication: Publication) => Promise<Position>;
+
+const MAX_TOPICS = 1000;
+
+/** Resolves to null where the relay is switched off. */
+export async function publishOne(
+  append: Append,
+  maxBytes: number,
+  site: string,
+  topic: string,
+  data: unknown,
+  options: unknown,
+): Promise<Position | null> {
+  try {
+    return await append(addressed(encode(site, data, options, maxBytes), topic));
+  } catch (error) {
+    if (error instanceof SwitchedOff) return null;
+    throw error;
+  }
+}
+
+/** Resolves to null where the relay is switched off. */
+export async function publishEach(
+  append: Append,
+  maxBytes: number,
+  site: string,
+  topics: readonly string[],
+  data: unknown,
+  options: unknown,
+): Promise<PublishResult[] | null> {
+  if (topics.length > MAX_TOPICS) throw new BellwireError("bad-request", `At most ${MAX_TOPICS} topics in one publish`);
+  const common = encode(site, data, options, maxBytes);
+  const results = await Promise.all(
+    topics.map(async (topic): Promise<PublishResult> => {
+      try {
+        return { topic, ...(await append(addressed(common, topic))) };
+      } catch (error) {
+        if (!(error instanceof BellwireError)) throw error;
+        return { topic, error };
+      }
+    }),
+  );
+  return results.some((result) => "error" in result && result.error instanceof SwitchedOff) ? null : results;
+}
+
+type Common = Pick<Publication, "site" | "data" | "except"> & { readonly idempotencyKey: string | undefined };
+
+function encode(site: unknown, data: unknown, options: unknown, maxBytes: number): Common {
+  const given = options === undefined || options === null ? {} : options;
+  if (typeof given !== "object") throw new BellwireError("bad-request", "The options of publish are {idempotencyKey?, except?}");
+  const { idempotencyKey, except: exceptGiven } = given as PublishOptions;
+  const except = parseExcept(exceptGiven);
+  return {
+    site: parseSite(site),
+    data: encodeData(data ?? {}, maxBytes),
+    idempotencyKey: parseIdempotencyKey(idempotencyKey),
+    ...(except === undefined ? {} : { except }),
+  };
+}
+
+function addressed({ idempotencyKey, ...common }: Common, topic: unknown): Publication {
+  return {
+    ...common,
+    topic: parseTopic(topic),
+    id: idempotencyKey ?? randomUUID(),
+    idempotent: idempotencyKey !== undefined,
+    retry: false,
+  };
+}
