@@ -8,12 +8,15 @@ import { Keyring } from "./auth/keyring.js";
 import { Tickets } from "./auth/tickets.js";
 import type { Config } from "./config/config.js";
 import { ConfigError } from "./config/reader.js";
-import { redisAddress } from "./config/redis.js";
+import { mayFailOver, redisAddress } from "./config/redis.js";
+import { Control } from "./control/control.js";
+import type { ClusterCounts } from "./control/counts.js";
 import { Drain, type DrainTiming } from "./drain.js";
 import { Feeds, type FeedTiming } from "./feed/feeds.js";
 import { Rotation } from "./feed/rotation.js";
 import { ApiKeys } from "./http/api-keys.js";
 import { registerApi } from "./http/api.js";
+import { registerControl } from "./http/control-api.js";
 import { createApp, withoutPrefix } from "./http/app.js";
 import { registerMetrics } from "./http/metrics.js";
 import { registerPublic, type Readiness } from "./http/public.js";
@@ -26,11 +29,17 @@ import { Subscriptions } from "./socket/subscriptions.js";
 import { Stats } from "./stats.js";
 import { createTypeHint } from "./type-hint.js";
 
+/** Milliseconds. */
+export interface RelayTiming extends FeedTiming {
+  /** How often stored revocations are read again where nothing calls for it. */
+  readonly reread: number;
+}
+
 export interface RelayOptions {
   readonly config: Config;
   readonly logger?: Logger;
-  /** For tests: another pace of linger, comparison and positions. */
-  readonly timing?: Partial<FeedTiming>;
+  /** For tests: another pace of linger, comparison, positions and rereading. */
+  readonly timing?: Partial<RelayTiming>;
   /** Ends the process's part of the relay when it turns out that it can't work at all, e.g. a Redis too old. */
   readonly onFatal?: (message: string) => void;
   /** Instead of listening on the port: connections are handed to this server by somebody else, as to a worker by its primary. */
@@ -51,6 +60,7 @@ export class Relay {
   readonly feeds: Feeds;
   readonly subscriptions: Subscriptions;
   readonly gateway: Gateway | undefined;
+  readonly #control: Control;
   readonly #logger: Logger;
   readonly #app: FastifyInstance;
   readonly #internal: FastifyInstance | undefined;
@@ -69,11 +79,25 @@ export class Relay {
       limits: config.logs,
       observe: (event) => this.#observe(event),
       inspect: config.production ? undefined : createTypeHint((message) => this.#logger.warn(message)),
+      failover: config.redis !== undefined && mayFailOver(config.redis.target),
       sockets: () => this.gateway?.connections.size ?? 0,
+      checked: () => this.#control.revocations.current(),
       ...(options.timing === undefined ? {} : { timing: options.timing }),
     });
+    this.#control = new Control({
+      log: this.log,
+      redis: config.redis,
+      reread: options.timing?.reread,
+      stats: this.stats,
+      logger: this.#logger,
+    });
     const keyring = new Keyring(config.keys, config.siteKeys);
-    const admission = new Admission({ keyring, tickets: new Tickets(keyring, { life: config.ticketLife }), anonymous: config.anonymous });
+    const admission = new Admission({
+      keyring,
+      tickets: new Tickets(keyring, { life: config.ticketLife }),
+      revocations: this.#control.revocations,
+      anonymous: config.anonymous,
+    });
     this.subscriptions = new Subscriptions(this.feeds, admission, {
       perConnection: config.limits.subscriptionsPerConnection,
       perFrame: config.limits.subscriptionsPerFrame,
@@ -113,7 +137,9 @@ export class Relay {
 
   #registerInternal(app: FastifyInstance): void {
     const { config, stats, log, feeds } = this;
-    registerApi(app, { keys: new ApiKeys(config.apiKeys), log, stats, maxDataBytes: config.limits.dataBytes, enabled: config.enabled });
+    const keys = new ApiKeys(config.apiKeys);
+    registerApi(app, { keys, log, stats, maxDataBytes: config.limits.dataBytes, enabled: config.enabled });
+    registerControl(app, { keys, send: (command) => this.#control.send(command), counts: () => this.counts() });
     registerMetrics(app, stats, {
       connections: () => this.gateway?.connections.size ?? 0,
       subscriptions: () => this.subscriptions.count,
@@ -128,8 +154,9 @@ export class Relay {
   /** Starts listening. @throws ConfigError where a port is taken */
   async start(): Promise<void> {
     for (const notice of this.config.notices) this.#logger.warn(notice);
-    const { stats, feeds } = this;
-    if (this.config.enabled) {
+    const { stats, feeds, subscriptions, gateway } = this;
+    if (gateway !== undefined) {
+      this.#control.start({ gateway, subscriptions, feeds });
       await this.log.start({
         message: (name, epoch, entry) => {
           stats.heard++;
@@ -139,7 +166,10 @@ export class Relay {
           stats.garbage++;
           feeds.garbage(name);
         },
-        lost: (names) => feeds.lost(names),
+        lost: (names) => {
+          this.#control.revocations.doubt(); // whoever is cut off from messages may be from commands too
+          feeds.lost(names);
+        },
         restored: (names) => feeds.restored(names),
       });
     }
@@ -191,6 +221,11 @@ export class Relay {
     return this.#internal === undefined ? undefined : portOf(this.#internal);
   }
 
+  /** What is open on all relays that answer. Rejects with `unavailable` where they can't be asked. */
+  counts(): Promise<ClusterCounts> {
+    return this.#control.counts();
+  }
+
   readiness(): Readiness {
     const { up, everUp, kind, problem } = this.log.status;
     const redis = kind === "memory" ? "none" : up ? "up" : "down";
@@ -231,6 +266,7 @@ export class Relay {
     await this.#app.close();
     await this.#internal?.close();
     this.feeds.close();
+    this.#control.close();
     await this.log.close();
   }
 }

@@ -12,9 +12,16 @@ function engineSocket(difference: (conn: ReturnType<typeof ready>["conn"]) => vo
 function ready() {
   const written: Buffer[] = [];
   const net = { writable: true, writableLength: 7, write: (bytes: Buffer) => written.push(bytes) } as Record<string, unknown>;
-  const socket = { readyState: 1, _socket: net as Record<string, unknown> | null, _sender: { _bufferedBytes: 0 } as Record<string, unknown> | undefined };
+  const socket = {
+    readyState: 1,
+    _socket: net as Record<string, unknown> | null,
+    _sender: { _bufferedBytes: 0 } as Record<string, unknown> | undefined,
+  };
   const transport = { name: "websocket", writable: true, perMessageDeflate: null as unknown, socket: socket as typeof socket | undefined };
-  return { written, conn: { readyState: "open", upgrading: false, writeBuffer: [] as unknown[], transport: transport as typeof transport | undefined } };
+  return {
+    written,
+    conn: { readyState: "open", upgrading: false, writeBuffer: [] as unknown[], transport: transport as typeof transport | undefined },
+  };
 }
 
 describe("writing straight to a socket", () => {

@@ -34,7 +34,9 @@ describe("a relay that drains", () => {
 
   it("is not ready at once, still takes connections for a while, and tells each client its own moment", async () => {
     const [a, b] = [await client(), await client()];
-    const told = [a, b].map((each) => new Promise<number>((resolve) => each.socket.once("draining", ({ reconnectIn }) => resolve(reconnectIn))));
+    const told = [a, b].map(
+      (each) => new Promise<number>((resolve) => each.socket.once("draining", ({ reconnectIn }) => resolve(reconnectIn))),
+    );
     const drained = relay.relay.drain({ accept: 300, spread: 400, rate: 5 });
     expect((await fetch(`${relay.httpUrl}/readyz`)).status).to.equal(503);
     expect((await fetch(`${relay.httpUrl}/healthz`)).status).to.equal(200);

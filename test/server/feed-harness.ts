@@ -86,7 +86,12 @@ export class FeedHarness implements FeedHost {
 
   /** Appends to the log only: the channel loses it. */
   append(data: object, except?: Entry["except"]): Entry {
-    const entry = { offset: (this.entries[this.entries.length - 1]?.offset ?? 0) + 1, time: Date.now(), data: JSON.stringify(data), except };
+    const entry = {
+      offset: (this.entries[this.entries.length - 1]?.offset ?? 0) + 1,
+      time: Date.now(),
+      data: JSON.stringify(data),
+      except,
+    };
     this.entries.push(entry);
     return entry;
   }

@@ -257,7 +257,17 @@ describe("Redis", () => {
 
     it("reports what is no message on a channel, and takes no harm", async () => {
       await opened.log.listen("5", "T");
-      for (const payload of ["", "x", "1\n2", "\n\n\n\n\n", "1\n-1\n1\n\n\n{}", "a\n1\n1\n\n\n{}", "1\n1\n1\n\n{\n{}", "1\n99999999999999999\n1\n\n\n{}", "x".repeat(1_000_000)]) {
+      for (const payload of [
+        "",
+        "x",
+        "1\n2",
+        "\n\n\n\n\n",
+        "1\n-1\n1\n\n\n{}",
+        "a\n1\n1\n\n\n{}",
+        "1\n1\n1\n\n{\n{}",
+        "1\n99999999999999999\n1\n\n\n{}",
+        "x".repeat(1_000_000),
+      ]) {
         await raw.call("SPUBLISH", key("T"), payload);
       }
       await append("T");

@@ -164,7 +164,10 @@ describe("two relays on one Redis", () => {
     expect(results.map(({ messages }) => messages.map(([offset]) => offset))).to.deep.equal([[1, 2, 3], [3], [2]]);
     await emitter.site("5").publish("Since", { id: 4 });
     await a.until(() => a.messages("Since").length > 3);
-    expect(a.messages("Since").map(([offset]) => offset), "one live packet, although four subscriptions want it").to.deep.equal([1, 2, 3, 4]);
+    expect(
+      a.messages("Since").map(([offset]) => offset),
+      "one live packet, although four subscriptions want it",
+    ).to.deep.equal([1, 2, 3, 4]);
   });
 
   it("warn an emitter once that publishes where no relay listens", async () => {

@@ -7,6 +7,8 @@ import {
   type ParsedFilter,
   type SubscribePermit,
 } from "@bellwire/protocol";
+import type { Holder, Permit, Scope } from "../revocations/revocation.js";
+import type { Revocations } from "../revocations/revocations.js";
 import type { Keyring } from "./keyring.js";
 import type { SubscriptionProof, Tickets } from "./tickets.js";
 import { verifyToken } from "./tokens.js";
@@ -22,70 +24,116 @@ export interface SubscriptionQuestion {
 export interface AdmissionOptions {
   readonly keyring: Keyring;
   readonly tickets: Tickets;
+  readonly revocations: Pick<Revocations, "current" | "refuses">;
   /** May visitors without a user connect to this site? */
   readonly anonymous: (site: string) => boolean;
+}
+
+/** A connection as admission sees it. */
+export interface Visitor extends Holder {
+  readonly permit: ConnectPermit;
 }
 
 /** Decides who may connect and what they may subscribe. Every answer is a permit or a BellwireError. */
 export class Admission {
   readonly tickets: Tickets;
   readonly #keyring: Keyring;
+  readonly #revocations: Pick<Revocations, "current" | "refuses">;
   readonly #anonymous: (site: string) => boolean;
 
   constructor(options: AdmissionOptions) {
     this.#keyring = options.keyring;
     this.tickets = options.tickets;
+    this.#revocations = options.revocations;
     this.#anonymous = options.anonymous;
   }
 
   /** Admits a connection by its ticket, or by its token where the ticket does not hold. */
   async connect(site: string, auth: Readonly<Record<string, unknown>>): Promise<ConnectPermit> {
-    const permit = this.#byTicket(site, auth) ?? parseConnectClaims(await verifyToken(this.#keyring, site, auth.token), site, seconds());
+    await this.#revocations.current();
+    const permit = this.#byTicket(site, auth) ?? (await this.#byToken(site, auth));
     if (permit.user === "" && !this.#anonymous(site)) {
       throw new BellwireError("forbidden", "This site takes no anonymous connections: the token needs a sub");
     }
     return permit;
   }
 
-  #byTicket(site: string, { ticket, token }: Readonly<Record<string, unknown>>): ConnectPermit | undefined {
+  #byTicket(site: string, { ticket, token, client }: Readonly<Record<string, unknown>>): ConnectPermit | undefined {
     if (ticket === undefined || ticket === null) return undefined;
     try {
-      return this.tickets.readConnection(ticket, site, seconds());
+      return this.#unrevoked(this.tickets.readConnection(ticket, site, seconds()), client);
     } catch (error) {
       if (token === undefined || token === null) throw error;
       return undefined;
     }
   }
 
+  async #byToken(site: string, { token, client }: Readonly<Record<string, unknown>>): Promise<ConnectPermit> {
+    return this.#unrevoked(parseConnectClaims(await verifyToken(this.#keyring, site, token), site, seconds()), client);
+  }
+
+  #unrevoked(permit: ConnectPermit, client: unknown): ConnectPermit {
+    const { site, user, session } = permit;
+    this.checkRevoked({ site, user, session, client: typeof client === "string" ? client : "" }, permit);
+    return permit;
+  }
+
+  /**
+   * To be asked again in the step that opens a connection or subscription: what admitted it may have been revoked meanwhile.
+   * @param scope of a subscription; undefined for a connection
+   * @throws BellwireError `revoked`
+   */
+  checkRevoked(holder: Holder, permit: Permit, scope?: Scope): void {
+    if (!this.#revocations.refuses(holder, permit, scope)) return;
+    throw new BellwireError("revoked", "What this was allowed by has been revoked: ask with a new token");
+  }
+
   /**
    * Prepares the answers for one frame: a token that several items share is verified once.
    * The function it returns rejects with the contract's code where an item is not allowed.
    */
-  forFrame(connection: ConnectPermit): (question: SubscriptionQuestion) => Promise<SubscriptionProof> {
+  forFrame(visitor: Visitor): (question: SubscriptionQuestion) => Promise<SubscriptionProof> {
     const permits = new Map<unknown, Promise<SubscribePermit>>();
     const permitOf = (token: unknown): Promise<SubscribePermit> => {
       let permit = permits.get(token);
       if (permit === undefined) {
-        permit = verifyToken(this.#keyring, connection.site, token).then((payload) => parseSubscribeClaims(payload, connection, seconds()));
+        permit = verifyToken(this.#keyring, visitor.site, token).then((payload) => parseSubscribeClaims(payload, visitor, seconds()));
         permits.set(token, permit);
       }
       return permit;
     };
-    return async ({ topic, filter, token, ticket }) => {
-      if (covers(connection.grants, topic, filter)) return proof(topic, filter, connection);
-      if (ticket !== undefined && ticket !== null) {
-        try {
-          return this.tickets.readSubscription(ticket, connection, topic, filter.canonical, seconds());
-        } catch (error) {
-          if (token === undefined || token === null) throw error;
-        }
-      }
-      const permit = await permitOf(token);
-      if (!covers(permit.grants, topic, filter)) {
-        throw new BellwireError("forbidden", "The token's grants do not cover this topic and filter");
-      }
-      return proof(topic, filter, permit);
-    };
+    return async (question) => this.#byHand(visitor, question) ?? this.#bySubscribeToken(visitor, question, await permitOf(question.token));
+  }
+
+  /** Admits by what the connection has in hand, its grants or a ticket; undefined where a token has to decide. */
+  #byHand(visitor: Visitor, { topic, filter, token, ticket }: SubscriptionQuestion): SubscriptionProof | undefined {
+    const { permit } = visitor;
+    const hasToken = token !== undefined && token !== null;
+    const hasTicket = ticket !== undefined && ticket !== null;
+    try {
+      if (covers(permit.grants, topic, filter)) return this.#held(visitor, proof(topic, filter, permit), filter);
+    } catch (error) {
+      if (!hasToken && !hasTicket) throw error;
+    }
+    if (!hasTicket) return undefined;
+    try {
+      return this.#held(visitor, this.tickets.readSubscription(ticket, visitor, topic, filter.canonical, seconds()), filter);
+    } catch (error) {
+      if (!hasToken) throw error;
+      return undefined;
+    }
+  }
+
+  #bySubscribeToken(visitor: Visitor, { topic, filter }: SubscriptionQuestion, permit: SubscribePermit): SubscriptionProof {
+    if (!covers(permit.grants, topic, filter)) {
+      throw new BellwireError("forbidden", "The token's grants do not cover this topic and filter");
+    }
+    return this.#held(visitor, proof(topic, filter, permit), filter);
+  }
+
+  #held(visitor: Visitor, given: SubscriptionProof, filter: ParsedFilter): SubscriptionProof {
+    this.checkRevoked(visitor, given, { topic: given.topic, filter });
+    return given;
   }
 }
 

@@ -58,6 +58,7 @@ export class Tickets {
 
   /** Reads a connection's ticket. @throws BellwireError `token-invalid` or `token-expired` */
   readConnection(ticket: unknown, site: string, now: number): ConnectPermit {
+    this.#refuseIfOff();
     const [kind, body, mac] = split(ticket, 3);
     if (kind !== "c1" || !this.#verify(site, `c1.${body}`, mac as string)) throw invalid();
     const source = parse(body as string);
@@ -87,6 +88,7 @@ export class Tickets {
 
   /** Reads a subscription's ticket against what is asked for now. @throws BellwireError `token-invalid` or `token-expired` */
   readSubscription(ticket: unknown, identity: Identity, topic: string, filter: string, now: number): SubscriptionProof {
+    this.#refuseIfOff();
     const text = split(ticket, 0).join(".");
     const mac = text.slice(text.lastIndexOf(".") + 1);
     const body = text.slice(3, text.lastIndexOf("."));
@@ -100,6 +102,11 @@ export class Tickets {
       jti: jti ? Buffer.from(jti, "base64url").toString() : undefined,
       until: until ? Number(until) : undefined,
     };
+  }
+
+  /** Where tickets were turned off, those of before and of other relays do not hold either: every return asks for a token. */
+  #refuseIfOff(): void {
+    if (this.life <= 0) throw invalid();
   }
 
   #expiry(iat: number, until: number | undefined, now: number): number | undefined {

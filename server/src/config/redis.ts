@@ -39,9 +39,6 @@ function sentinelTarget(file: FileRedis, rest: object): RedisTarget {
   return {
     sentinels: [...(file.sentinels ?? [])],
     name: file.name,
-    // Reconnects as soon as the Sentinels announce another master.
-    failoverDetector: true,
-    sentinelRetryStrategy: (attempt: number) => Math.min(attempt * 100, 1000),
     ...(file.sentinelPassword === undefined ? {} : { sentinelPassword: file.sentinelPassword }),
     ...rest,
   };
@@ -96,4 +93,9 @@ export function redisAddress(target: RedisTarget): string {
   if ("nodes" in target) return target.nodes.map(({ host, port }) => `${host}:${port}`).join(", ");
   if (target.sentinels) return `${target.name} by ${target.sentinels.length} sentinels`;
   return `${target.host ?? "127.0.0.1"}:${target.port ?? 6379}`;
+}
+
+/** Whether another server may take this one's place: with Sentinel, or on a Cluster. */
+export function mayFailOver(target: RedisTarget): boolean {
+  return typeof target !== "string" && ("nodes" in target || target.sentinels !== undefined);
 }

@@ -25,7 +25,7 @@ export interface FeedHost {
   /** Bytes that the feed's memory may take now. */
   ringBytes(): number;
   /** For counters and logs only. */
-  observe(event: "gap" | "resync" | "invalid", feed: Feed): void;
+  observe(event: "gap" | "resync" | "invalid", feed: Feed, cause?: ResyncCause): void;
   /** A delivered message, where somebody wants to look at it (type hints in development). */
   inspect?: ((feed: Feed, message: Message) => void) | undefined;
 }
@@ -106,8 +106,10 @@ export class Feed {
     if (!this.#live) return this.#hold(epoch, entry);
     const head = this.#head as Position;
     if (epoch === head.epoch) {
-      if (entry.offset === head.offset + 1) return this.#accept(entry);
       if (entry.offset <= head.offset) return; // heard already, through a read
+      // Anybody can write into a channel: what is no message must not pass for the next one. The log knows.
+      const message = entry.offset === head.offset + 1 ? new Message(entry) : undefined;
+      if (message?.valid === true) return this.#accept(message);
     }
     this.#host.observe("gap", this);
     this.#hold(epoch, entry);
@@ -153,7 +155,7 @@ export class Feed {
     } else if (tail.head.epoch === head.epoch && tail.head.offset >= head.offset) {
       const missing = tail.entries.filter((entry) => entry.offset > head.offset);
       if (missing.length === tail.head.offset - head.offset && missing.every((entry, i) => entry.offset === head.offset + i + 1)) {
-        for (const entry of missing) this.#accept(entry);
+        for (const entry of missing) this.#accept(new Message(entry));
       } else this.#resync(tail, "gap");
     } else this.#resync(tail, "epoch");
   }
@@ -164,8 +166,13 @@ export class Feed {
     this.#held = [];
     const head = (): Position => this.#head as Position;
     for (const { epoch, entry } of held) {
-      if (epoch === head().epoch && entry.offset === head().offset + 1) this.#accept(entry);
-      else if (epoch !== head().epoch ? Number(epoch) > Number(head().epoch) : entry.offset > head().offset) return false;
+      if (epoch !== head().epoch) {
+        if (Number(epoch) > Number(head().epoch)) return false;
+      } else if (entry.offset === head().offset + 1) {
+        const message = new Message(entry);
+        if (!message.valid) return false;
+        this.#accept(message);
+      } else if (entry.offset > head().offset) return false;
     }
     if (this.#heldOverflow) return false;
     this.#live = true;
@@ -185,10 +192,9 @@ export class Feed {
     else this.#heldOverflow = true;
   }
 
-  #accept(entry: Entry): void {
-    const message = new Message(entry);
+  #accept(message: Message): void {
     if (!message.valid) this.#host.observe("invalid", this);
-    this.#head = { epoch: (this.#head as Position).epoch, offset: entry.offset };
+    this.#head = { epoch: (this.#head as Position).epoch, offset: message.offset };
     this.ring.push(message, this.#ringLimits());
     if (this.members.size === 0) return;
     this.#host.inspect?.(this, message);
@@ -223,8 +229,15 @@ export class Feed {
     this.flush();
     // The read asked for what came after the old head, so it may hold the log only in part.
     this.#restart(tail, false);
-    this.#host.observe("resync", this);
+    this.#host.observe("resync", this, cause);
     this.#tellResync([...this.members.values()], cause);
+  }
+
+  /** Tells all members to refetch once more, although nothing new is known to be missing. */
+  resyncAgain(): void {
+    if (!this.#live) return; // then a read is to come, and says what there is to say
+    this.flush();
+    this.#tellResync([...this.members.values()], "epoch");
   }
 
   #settleDegraded(): void {

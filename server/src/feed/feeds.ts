@@ -2,7 +2,7 @@ import { isReservedTopic, siteNamespace, type Position } from "@bellwire/protoco
 import { logLimitsOf, within, type LogLimits } from "@bellwire/emitter/internal";
 import { eventText, toFrame } from "../frame.js";
 import { feedName, type Entry, type LogListener, type Tail, type TopicLog } from "../log/topic-log.js";
-import { Feed, type FeedHost } from "./feed.js";
+import { Feed, type FeedHost, type ResyncCause } from "./feed.js";
 import type { Member, Recipient } from "./member.js";
 import type { Message } from "./message.js";
 import { Rotation } from "./rotation.js";
@@ -12,8 +12,12 @@ export interface FeedsOptions {
   readonly limits: readonly (readonly [pattern: string, limits: LogLimits])[];
   readonly observe: FeedHost["observe"];
   readonly inspect?: ((feed: Feed, message: Message) => void) | undefined;
+  /** True where another server may take the log's place: with Sentinel, or on a Cluster. */
+  readonly failover?: boolean;
   /** Sockets connected to this relay now. */
   readonly sockets: () => number;
+  /** Awaited after each reading of a log, before anything of it is delivered: what was revoked while the log was away is known then. Never rejects. */
+  readonly checked?: () => Promise<void>;
   readonly timing?: Partial<FeedTiming>;
 }
 
@@ -37,6 +41,8 @@ const MAX_SPREAD_MS = 30_000;
 // The tails of all feeds together; past it each feed keeps little and older messages are read from the log again.
 const RING_BUDGET = 256 * 1_048_576;
 const RING_BYTES = { ample: 4 * 1_048_576, scarce: 65_536 } as const;
+// How long after a failover nobody publishes to the old master any more: Sentinels and emitters have noticed by then.
+const FAILOVER_MS = 10_000;
 // Reads sent at once after an outage: enough to keep Redis busy, few enough to leave room for others.
 const CATCH_UP_BATCH = 256;
 
@@ -50,6 +56,8 @@ export class Feeds implements LogListener, FeedHost {
   #ringBytes = 0;
   /** Catch-ups of many feeds under way. */
   #restoring = 0;
+  /** Feeds that will be resynced a second time. */
+  readonly #later = new Set<Feed>();
   readonly #compared: Rotation<Feed>;
   readonly #positioned: Rotation<Feed>;
   readonly #timer: NodeJS.Timeout;
@@ -116,8 +124,10 @@ export class Feeds implements LogListener, FeedHost {
 
   // FeedHost
 
-  read(feed: Feed, since?: Position): Promise<Tail> {
-    return this.#log.read(feed.site, feed.topic, since);
+  async read(feed: Feed, since?: Position): Promise<Tail> {
+    const tail = await this.#log.read(feed.site, feed.topic, since);
+    await this.#options.checked?.();
+    return tail;
   }
 
   scheduleFlush(feed: Feed): void {
@@ -145,8 +155,22 @@ export class Feeds implements LogListener, FeedHost {
     return this.#ringBytes > RING_BUDGET ? RING_BYTES.scarce : RING_BYTES.ample;
   }
 
-  observe(event: "gap" | "resync" | "invalid", feed: Feed): void {
+  observe(event: "gap" | "resync" | "invalid", feed: Feed, cause?: ResyncCause): void {
     this.#options.observe(event, feed);
+    if (cause === "epoch" && this.#options.failover === true) this.#resyncLater(feed);
+  }
+
+  /**
+   * A demoted master goes on taking appends until it is told, from emitters that were not told either; all of that is gone
+   * afterwards, and nothing in the new master's log shows it. So whoever heard of the failover hears of it once more.
+   */
+  #resyncLater(feed: Feed): void {
+    if (this.#later.has(feed)) return;
+    this.#later.add(feed);
+    setTimeout(() => {
+      this.#later.delete(feed);
+      if (this.#feeds.get(feed.name) === feed) feed.resyncAgain();
+    }, FAILOVER_MS).unref();
   }
 
   // LogListener

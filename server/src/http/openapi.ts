@@ -1,4 +1,5 @@
 import { codes, limits } from "@bellwire/protocol";
+import { controlPaths, controlSchemas } from "./openapi-control.js";
 import { PUBLISH_LIMITS } from "./publish-body.js";
 
 type Schema = Record<string, unknown>;
@@ -56,6 +57,7 @@ export function openApi(): Schema {
           },
         },
       },
+      ...controlPaths(),
       "/v1/openapi.json": {
         get: {
           operationId: "openapi",
@@ -130,6 +132,7 @@ export function openApi(): Schema {
             },
           },
         },
+        ...controlSchemas(),
         Ready: {
           type: "object",
           required: ["status", "redis"],

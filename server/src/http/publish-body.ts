@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { asObject, BellwireError, isWellFormed, limits, parseTopic } from "@bellwire/protocol";
-import type { Except, Publication } from "@bellwire/emitter/internal";
+import { asObject, BellwireError, parseTopic } from "@bellwire/protocol";
+import { encodeData, parseExcept, parseIdempotencyKey, type Publication } from "@bellwire/emitter/internal";
 
 /** One message of a publish: its publications, or what is wrong with it. */
 export type ParsedMessage =
@@ -31,10 +31,10 @@ export function parsePublishBody(body: unknown, site: string, maxDataBytes: numb
 function parseMessage(source: Record<string, unknown> | undefined, site: string, maxDataBytes: number): ParsedMessage {
   if (source === undefined) throw bad("A message is an object: {topic, data}");
   const topics = parseTopics(source);
-  const data = parseData(source.data, maxDataBytes);
-  const given = parseKey("idempotencyKey", source.idempotencyKey);
+  const data = encodeData(source.data ?? {}, maxDataBytes);
+  const given = parseIdempotencyKey(source.idempotencyKey);
   const id = given ?? randomUUID();
-  const except = parseExcept(source.except);
+  const except = parseExcept(knownExcept(source.except));
   const common = {
     site,
     data,
@@ -58,38 +58,10 @@ function parseTopics({ topic, topics, user, session }: Record<string, unknown>):
   return [...new Set(topics.map(parseTopic))];
 }
 
-/** The data's JSON text. @throws BellwireError `bad-request` or `too-large` */
-export function parseData(value: unknown, maxBytes: number): string {
-  const data = asObject(value ?? {});
-  if (data === undefined) throw bad("data is a JSON object");
-  const text = Array.isArray(data) ? "{}" : JSON.stringify(data);
-  const bytes = Buffer.byteLength(text);
-  if (bytes > maxBytes)
-    throw new BellwireError("too-large", `data is ${bytes} bytes; at most ${maxBytes}: publish ids, and let the page fetch the rest`);
-  return text;
-}
-
-function parseKey(name: string, value: unknown): string | undefined {
-  if (value === undefined || value === null) return undefined;
-  if (typeof value !== "string" || value.length === 0 || value.length > limits.keyLength || !isWellFormed(value) || value.includes("\n")) {
-    throw bad(`${name} is a string of 1 to ${limits.keyLength} characters, in one line`);
-  }
-  return value;
-}
-
-function parseExcept(value: unknown): Except | undefined {
-  if (value === undefined || value === null) return undefined;
+/** Fields of `except` that the contract does not know are ignored, as everywhere in a request. */
+function knownExcept(value: unknown): unknown {
   const source = asObject(value);
-  if (source === undefined) throw bad("except is {user?, session?, client?}");
-  const user = parseKey("except.user", source.user);
-  const session = parseKey("except.session", source.session);
-  const client = parseKey("except.client", source.client);
-  if (user === undefined && session === undefined && client === undefined) return undefined;
-  return {
-    ...(user === undefined ? {} : { user }),
-    ...(session === undefined ? {} : { session }),
-    ...(client === undefined ? {} : { client }),
-  };
+  return source === undefined ? value : { user: source.user, session: source.session, client: source.client };
 }
 
 function topicsNamed(item: unknown): string[] {

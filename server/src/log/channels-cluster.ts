@@ -90,6 +90,7 @@ export class ClusterChannels implements Channels {
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,
       connectTimeout: 5000,
+      disconnectTimeout: 500,
       retryStrategy: (attempt: number) => Math.min(attempt * 100, 1000),
     } as never);
     line = new Line({

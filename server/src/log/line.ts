@@ -2,6 +2,7 @@ import type { Redis } from "ioredis";
 import { BellwireError } from "@bellwire/protocol";
 import { redisFailure, within } from "@bellwire/emitter/internal";
 import type { ChannelLine, ChannelsListener } from "./channels.js";
+import { watchLiveness } from "./liveness.js";
 
 const SUBSCRIBE_TIMEOUT_MS = 5000;
 // Channels confirmed in one command after a reconnect.
@@ -28,6 +29,7 @@ export class Line implements ChannelLine {
   /** True once all channels wanted are confirmed on the present connection. */
   #ready = false;
   #closed = false;
+  readonly #unwatch: () => void;
 
   constructor(options: LineOptions) {
     this.id = options.id;
@@ -40,6 +42,7 @@ export class Line implements ChannelLine {
     redis.on("ready", () => this.#resume());
     redis.on("moved", () => onMoved?.());
     redis.connect().catch(() => undefined); // "error" tells; ioredis tries again
+    this.#unwatch = watchLiveness(redis);
   }
 
   get ready(): boolean {
@@ -129,6 +132,7 @@ export class Line implements ChannelLine {
 
   close(): void {
     this.#closed = true;
+    this.#unwatch();
     this.#ready = false;
     this.#redis.disconnect();
   }

@@ -22,6 +22,7 @@ import { ClusterChannels } from "./channels-cluster.js";
 import { SingleChannels } from "./channels-single.js";
 import type { Channels } from "./channels.js";
 import { decodePayload, decodeTail } from "./decode.js";
+import { watchLiveness } from "./liveness.js";
 import { Probe } from "./probe.js";
 import { requireVersion } from "./redis-version.js";
 import { watchMaster } from "./sentinel.js";
@@ -56,7 +57,7 @@ export class RedisLog implements TopicLog {
   #listener: LogListener | undefined;
   #everUp = false;
   #heartbeat: NodeJS.Timeout | undefined;
-  #unwatch: () => void = () => undefined;
+  readonly #watches: (() => void)[] = [];
 
   constructor(options: RedisLogOptions) {
     const { target, prefix, limits, relay } = options;
@@ -77,6 +78,11 @@ export class RedisLog implements TopicLog {
       channelOf: (site, topic) => this.#keys.log(site, topic),
       channels: this.#channels,
     });
+  }
+
+  /** The connection for commands, for others that want no further one. It is the log's to open and close. */
+  get commands(): RedisClient {
+    return this.#commands;
   }
 
   get status(): LogStatus {
@@ -103,10 +109,11 @@ export class RedisLog implements TopicLog {
     this.#probe.start();
     this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS);
     this.#heartbeat.unref();
-    this.#unwatch = watchMaster(target, this.#commands, (cause) => {
+    const sentinel = watchMaster(target, this.#commands, (cause) => {
       this.#commands.disconnect(true);
       for (const line of this.#channels.lines) line.reconnect(cause);
     });
+    this.#watches.push(sentinel, watchLiveness(this.#commands));
   }
 
   #feeds(channels: readonly string[]): string[] {
@@ -179,7 +186,7 @@ export class RedisLog implements TopicLog {
   async close(): Promise<void> {
     clearInterval(this.#heartbeat);
     this.#probe.stop();
-    this.#unwatch();
+    for (const stop of this.#watches) stop();
     if (this.#commands.status === "ready") {
       await within(this.#commands.zrem(this.#keys.relays(), this.#options.relay), 500, "Leaving").catch(() => undefined);
     }

@@ -1,5 +1,5 @@
 import type { Position } from "@bellwire/protocol";
-import type { Except, Transport } from "@bellwire/emitter/internal";
+import type { Except, LogTransport } from "@bellwire/emitter/internal";
 
 /** One message as a log keeps it. `data` stays the JSON text that was published: it is spliced into frames, not encoded anew. */
 export interface Entry {
@@ -40,7 +40,7 @@ export function feedName(site: string, topic: string): string {
  * - offsets of one epoch are never handed out twice with different content; where that can't be vouched for, the epoch changes.
  * - the newest entry is never dropped, so that the head can always be told.
  */
-export interface TopicLog extends Transport {
+export interface TopicLog extends LogTransport {
   /**
    * Everything after `since`, or everything kept. Opens the log where nobody did, so that "nothing yet" has a position.
    * Rejects with `unavailable` within the log's own timeout.

@@ -1,9 +1,11 @@
 import type { Socket } from "socket.io";
 import type { BellwireError, ConnectPermit, ParsedFilter, ParsedGrant } from "@bellwire/protocol";
 import type { SubscriptionProof } from "../auth/tickets.js";
+import type { Scope } from "../revocations/revocation.js";
 import type { Feed } from "../feed/feed.js";
 import type { Recipient } from "../feed/member.js";
 import type { Frame } from "../frame.js";
+import type { HeldSubscriptions } from "./held-subscriptions.js";
 import { endTransport, waitingPackets, writeDirectly } from "./engine-internals.js";
 
 export interface Subscription {
@@ -13,11 +15,15 @@ export interface Subscription {
   readonly feed: Feed;
   /** What admitted it; its tickets repeat that. */
   proof: SubscriptionProof;
+  /** The server made it, so that the client needs no ticket to have it again. */
+  readonly held: boolean;
 }
 
 /** A subscribe under way; not wanted any more once it was cancelled. */
 export interface Intent {
   wanted: boolean;
+  /** What is to be heard; undefined until it was read. */
+  scope: Scope | undefined;
 }
 
 export interface ConnectionHost {
@@ -43,6 +49,8 @@ export class Connection implements Recipient {
   readonly subscriptions: Map<string, Subscription> = new Map();
   /** Subscribes under way, by id. */
   readonly pending: Map<string, Intent> = new Map();
+  /** Subscriptions that the server made, or that the client comes back for; undefined where there were none. */
+  held: HeldSubscriptions | undefined;
   /** When tickets were last sent, epoch seconds. */
   ticketsAt: number;
   closed = false;

@@ -2,12 +2,14 @@ import type { Server as HttpServer } from "node:http";
 import { randomUUID } from "node:crypto";
 import { Server, type Socket } from "socket.io";
 import { BellwireError, isWellFormed, limits, siteOfNamespace, VERSION, type ConnectPermit, type Hello } from "@bellwire/protocol";
+import { CONTROL_NAMESPACE } from "@bellwire/emitter/internal";
 import type { Admission } from "../auth/admission.js";
 import { toBellwireError } from "../failure.js";
 import type { Logger } from "../logger.js";
 import type { Stats } from "../stats.js";
 import { Connection, type ConnectionHost } from "./connection.js";
 import { dispatch, type Handler } from "./dispatch.js";
+import { parseHeldSince } from "./held-subscriptions.js";
 import { Namespaces } from "./namespaces.js";
 import { isAllowedOrigin, type AllowedOrigins } from "./origins.js";
 import type { Subscriptions } from "./subscriptions.js";
@@ -79,7 +81,7 @@ export class Gateway implements ConnectionHost {
       },
       cors: { origin: (origin, answer) => answer(null, isAllowedOrigin(options.origins, origin)), credentials: true },
     });
-    for (const closedNamespace of ["/", "/control"]) {
+    for (const closedNamespace of ["/", CONTROL_NAMESPACE]) {
       this.#io.of(closedNamespace).use((_socket, next) => next(connectError(new BellwireError("forbidden", "Connect to /site/<site>"))));
     }
     // Every name, so that a refusal always carries its error: socket.io's own for an unknown name has no data.
@@ -129,7 +131,9 @@ export class Gateway implements ConnectionHost {
   #connected(socket: Socket): void {
     const permit = this.#permits.get(socket) as ConnectPermit;
     const auth = socket.handshake.auth as Record<string, unknown>;
+    const { subscriptions, admission } = this.#options;
     const connection = new Connection(socket, permit, clientId(auth.client), this);
+    connection.held = parseHeldSince(auth.since, subscriptions.limits.perConnection);
     // Request and handshake hold headers, query and token for as long as the socket lives: nobody needs them any more.
     (socket as { handshake: unknown }).handshake = NO_HANDSHAKE;
     (socket.conn as { request: unknown }).request = undefined;
@@ -137,11 +141,16 @@ export class Gateway implements ConnectionHost {
     dispatch(connection, this.#handlers, (error) => this.#refused(error));
     socket.on("disconnect", () => {
       this.connections.delete(connection);
-      this.#options.subscriptions.endAll(connection);
+      subscriptions.endAll(connection);
       this.#taken.delete(socket.client);
       this.#namespaces.reap(socket.nsp);
     });
     socket.emit("hello", this.#hello(connection));
+    try {
+      admission.checkRevoked(connection, permit); // it may have been since the socket was admitted
+    } catch (error) {
+      return connection.bye(this.#refused(error));
+    }
     this.onConnection?.(connection);
   }
 
@@ -193,8 +202,8 @@ export class Gateway implements ConnectionHost {
       const list: [string | null, string][] = [];
       const own = tickets.forConnection(connection.permit, now);
       if (own !== null) list.push([null, own]);
-      for (const { id, proof } of connection.subscriptions.values()) {
-        const ticket = tickets.forSubscription(connection, proof, now);
+      for (const { id, proof, held } of connection.subscriptions.values()) {
+        const ticket = held ? null : tickets.forSubscription(connection, proof, now);
         if (ticket !== null) list.push([id, ticket]);
       }
       if (list.length === 0) continue;

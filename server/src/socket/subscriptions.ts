@@ -1,11 +1,21 @@
-import { BellwireError, type SubscribeResult, type Subscribed } from "@bellwire/protocol";
+import {
+  BellwireError,
+  filterObject,
+  grantCovers,
+  type ParsedFilter,
+  type ParsedGrant,
+  type SubscribeResult,
+  type Subscribed,
+} from "@bellwire/protocol";
 import type { Admission, SubscriptionQuestion } from "../auth/admission.js";
 import type { SubscriptionProof } from "../auth/tickets.js";
 import type { Feed, Older } from "../feed/feed.js";
 import type { Feeds } from "../feed/feeds.js";
 import type { Recovery } from "../feed/recovery.js";
 import { toBellwireError } from "../failure.js";
-import type { Connection, Intent } from "./connection.js";
+import type { RevocationIndex } from "../revocations/revocation-index.js";
+import type { Connection, Intent, Subscription } from "./connection.js";
+import { HeldSubscriptions } from "./held-subscriptions.js";
 import { parseId, parseIds, parseSubscribeItem, parseSubscribeList, type SubscribeRequest } from "./subscribe-item.js";
 
 export interface SubscriptionLimits {
@@ -15,14 +25,22 @@ export interface SubscriptionLimits {
   readonly perFrame: number;
 }
 
-/** An item on its way: admitted, its feed claimed. */
-interface Prepared {
-  readonly intent: Intent;
-  readonly request: SubscribeRequest;
+/** What is to be subscribed, and what allows it. */
+interface Admitted {
+  readonly request: Pick<SubscribeRequest, "id" | "topic" | "filter" | "since">;
   readonly proof: SubscriptionProof;
+  readonly held: boolean;
+}
+
+/** An item on its way: admitted, its feed claimed. */
+interface Prepared extends Admitted {
+  readonly intent: Intent;
   readonly feed: Feed;
   readonly older: Older | undefined;
 }
+
+// What a notice is taken to weigh until the socket has taken it, in bytes.
+const NOTICE_BYTES = 256;
 
 type Step = Prepared | { readonly id: string; readonly error: BellwireError };
 
@@ -46,18 +64,52 @@ export class Subscriptions {
    */
   async subscribe(connection: Connection, list: unknown, ack: (reply: { results: SubscribeResult[] }) => void): Promise<void> {
     const items = parseSubscribeList(list, this.limits.perFrame);
-    const admit = this.#admission.forFrame(connection.permit);
-    const steps = await Promise.all(items.map((item) => this.#prepare(connection, item, admit)));
+    const admit = this.#admission.forFrame(connection);
+    const steps = await Promise.all(items.map((item) => this.#prepareItem(connection, item, admit)));
     const results = steps.map((step) => this.#finish(connection, step));
     if (!connection.closed) ack({ results });
   }
 
-  async #prepare(
+  #prepareItem(
     connection: Connection,
     item: Record<string, unknown>,
     admit: (question: SubscriptionQuestion) => Promise<SubscriptionProof>,
   ): Promise<Step> {
-    const id = parseId(item.id);
+    return this.#prepare(connection, parseId(item.id), async (intent) => {
+      const request = parseSubscribeItem(item);
+      intent.scope = request;
+      return { request, proof: await admit(request), held: false };
+    });
+  }
+
+  /**
+   * Makes a subscription that the server decided on, as long as the connection lasts, and tells the client of it. One of the same
+   * topic and filter that the server made before is enough. Resolves to why it could not be made, if so; never rejects.
+   */
+  async hold(connection: Connection, topic: string, filter: ParsedFilter): Promise<BellwireError | undefined> {
+    connection.held ??= new HeldSubscriptions();
+    const begun = connection.held.begin(topic, filter);
+    if (begun === undefined) return undefined;
+    const { id, since } = begun;
+    // The time of the decision stands for that of a token.
+    const proof = { topic, filter: filter.canonical, iat: Date.now() / 1000, jti: undefined, until: undefined };
+    const step = await this.#prepare(connection, id, async (intent) => {
+      intent.scope = { topic, filter };
+      return { request: { id, topic, filter, since }, proof, held: true };
+    });
+    const result = this.#finish(connection, step);
+    if ("error" in result) {
+      connection.held.end(topic, filter);
+      return "error" in step ? step.error : undefined; // else it ended before it was made
+    }
+    const { epoch, offset, messages, resync, spread } = result;
+    const shown = { id, topic, filter: filterObject(filter), epoch, offset, messages, resync };
+    connection.socket.emit("subscribed", spread === undefined ? shown : { ...shown, spread });
+    connection.weigh(NOTICE_BYTES);
+    return undefined;
+  }
+
+  async #prepare(connection: Connection, id: string, admit: (intent: Intent) => Promise<Admitted>): Promise<Step> {
     const { pending, subscriptions } = connection;
     if (pending.has(id) || subscriptions.has(id)) {
       return { id, error: new BellwireError("bad-request", "The id is in use on this connection") };
@@ -65,16 +117,16 @@ export class Subscriptions {
     if (pending.size + subscriptions.size >= this.limits.perConnection) {
       return { id, error: new BellwireError("limit", `At most ${this.limits.perConnection} subscriptions on one connection`) };
     }
-    const intent: Intent = { wanted: true };
+    const intent: Intent = { wanted: true, scope: undefined };
     pending.set(id, intent);
     let feed: Feed | undefined;
     try {
-      const request = parseSubscribeItem(item);
-      const proof = await admit(request);
+      const admitted = await admit(intent);
+      const { request } = admitted;
       feed = await this.#feeds.claim(connection.site, request.topic);
       const older = await this.#reachBack(feed, connection, request);
       if (!intent.wanted) throw new BellwireError("not-found", "Unsubscribed before it was made");
-      return { intent, request, proof, feed, older };
+      return { ...admitted, intent, feed, older };
     } catch (error) {
       if (feed !== undefined) this.#feeds.release(feed);
       if (pending.get(id) === intent) pending.delete(id);
@@ -83,24 +135,26 @@ export class Subscriptions {
   }
 
   /** Reads further back than memory reaches, where this item needs it; one read serves all clients that wait for it. */
-  async #reachBack(feed: Feed, connection: Connection, { since, filter }: SubscribeRequest): Promise<Older | undefined> {
+  async #reachBack(feed: Feed, connection: Connection, { since, filter }: Admitted["request"]): Promise<Older | undefined> {
     if (!feed.live || feed.recover(since, filter, connection) !== "older") return undefined;
     return feed.older().catch(() => undefined); // then memory is all there is, and a resync says so
   }
 
   #finish(connection: Connection, step: Step): SubscribeResult {
     if ("error" in step) return { id: step.id, error: step.error.toJSON() };
-    const { intent, request, proof, feed } = step;
+    const { intent, request, proof, feed, held } = step;
     const { id, topic, filter } = request;
     if (connection.pending.get(id) === intent) connection.pending.delete(id);
     try {
       if (!intent.wanted || connection.closed) throw new BellwireError("not-found", "Unsubscribed before it was made");
+      this.#admission.checkRevoked(connection, proof, request);
       feed.flush();
       const { messages, resync } = this.#recover(connection, step);
       feed.join(connection, filter);
-      connection.subscriptions.set(id, { id, topic, filter, feed, proof });
+      connection.subscriptions.set(id, { id, topic, filter, feed, proof, held });
       this.count++;
-      return this.#result(id, feed, messages, resync, this.#admission.tickets.forSubscription(connection, proof, Date.now() / 1000));
+      const ticket = held ? null : this.#admission.tickets.forSubscription(connection, proof, Date.now() / 1000);
+      return this.#result(id, feed, messages, resync, ticket);
     } catch (error) {
       return { id, error: toBellwireError(error).toJSON() };
     } finally {
@@ -147,9 +201,39 @@ export class Subscriptions {
   #end(connection: Connection, id: string): void {
     const subscription = connection.subscriptions.get(id);
     if (subscription === undefined) return;
+    const { feed, topic, filter, held } = subscription;
     connection.subscriptions.delete(id);
-    subscription.feed.leave(connection, subscription.filter);
+    feed.leave(connection, filter);
+    if (held) connection.held?.end(topic, filter);
     this.count--;
+  }
+
+  /**
+   * Ends the subscriptions that lie within a grant, or all of them, also those under way, and tells the client why.
+   * @param grant undefined: everything
+   */
+  endWithin(connection: Connection, grant: ParsedGrant | undefined, error: BellwireError): void {
+    for (const [id, intent] of connection.pending) {
+      const { scope } = intent;
+      if (grant !== undefined && (scope === undefined || !grantCovers(grant, scope.topic, scope.filter))) continue;
+      intent.wanted = false;
+      connection.pending.delete(id);
+    }
+    this.#endThose(connection, ({ topic, filter }) => grant === undefined || grantCovers(grant, topic, filter), error);
+  }
+
+  /** Ends the subscriptions whose permits are revoked, and tells the client. Those under way are checked when they are made. */
+  endRefused(connection: Connection, revocations: RevocationIndex, error: BellwireError): void {
+    this.#endThose(connection, (subscription) => revocations.refuses(connection, subscription.proof, subscription), error);
+  }
+
+  #endThose(connection: Connection, which: (subscription: Subscription) => boolean, error: BellwireError): void {
+    for (const subscription of [...connection.subscriptions.values()].filter(which)) {
+      const { id, topic, filter } = subscription;
+      this.#end(connection, id);
+      connection.socket.emit("unsubscribed", { id, topic, filter: filterObject(filter), error: error.toJSON() });
+      connection.weigh(NOTICE_BYTES);
+    }
   }
 
   /** Ends everything that a gone connection had. */

@@ -1,0 +1,126 @@
+import { CONTROL_NAMESPACE, databaseOf, Keys, type Command } from "@bellwire/emitter/internal";
+import { BellwireError } from "@bellwire/protocol";
+import type { RedisSettings } from "../config/redis.js";
+import type { Feeds } from "../feed/feeds.js";
+import { RedisLog } from "../log/redis.js";
+import type { TopicLog } from "../log/topic-log.js";
+import type { Logger } from "../logger.js";
+import { MemoryRevocations } from "../revocations/memory-store.js";
+import { RedisRevocations } from "../revocations/redis-store.js";
+import { REREAD_MS, Revocations } from "../revocations/revocations.js";
+import type { Gateway } from "../socket/gateway.js";
+import type { Subscriptions } from "../socket/subscriptions.js";
+import type { Stats } from "../stats.js";
+import { Commands } from "./commands.js";
+import type { ControlBus } from "./control-bus.js";
+import type { ClusterCounts } from "./counts.js";
+import { MemoryBus } from "./memory-bus.js";
+import { RedisBus } from "./redis-bus.js";
+
+export interface ControlOptions {
+  /** Control is where the log is: in its Redis, over its connection for commands, or in memory. */
+  readonly log: TopicLog;
+  readonly redis: RedisSettings | undefined;
+  /** Milliseconds between two readings of the revocations. */
+  readonly reread?: number | undefined;
+  readonly stats: Stats;
+  readonly logger: Logger;
+}
+
+/** What commands are about. */
+export interface Controlled {
+  readonly gateway: Gateway;
+  readonly subscriptions: Subscriptions;
+  readonly feeds: Feeds;
+}
+
+/** One relay's part in control: hears commands and does them, knows what is revoked, counts with the others. */
+export class Control {
+  readonly revocations: Revocations;
+  readonly #options: ControlOptions;
+  readonly #store: MemoryRevocations | undefined;
+  readonly #keys: Keys;
+  #commands: Commands | undefined;
+  #bus: ControlBus | undefined;
+
+  constructor(options: ControlOptions) {
+    const { log, redis, reread = REREAD_MS, stats } = options;
+    this.#options = options;
+    this.#keys = new Keys(redis?.prefix, redis === undefined ? 0 : databaseOf(redis.target));
+    this.#store = log instanceof RedisLog ? undefined : new MemoryRevocations();
+    this.revocations = new Revocations({
+      store: log instanceof RedisLog ? new RedisRevocations(log.commands, this.#keys) : (this.#store as MemoryRevocations),
+      every: reread,
+      onRevoked: (fresh) => this.#commands?.enforce(fresh),
+      onGarbage: (count) => {
+        stats.garbage += count;
+      },
+      onTrouble: (error) => this.#trouble(error, "revocations"),
+    });
+  }
+
+  #trouble(error: unknown, stage: string): void {
+    this.#options.logger.redisTrouble(error, stage);
+  }
+
+  /** Begins to hear commands. To be called once, before the log connects. */
+  start({ gateway, subscriptions, feeds }: Controlled): void {
+    const { revocations } = this;
+    const { stats } = this.#options;
+    const { connections } = gateway;
+    const commands = new Commands({ connections, subscriptions, revocations, onRefused: (error) => stats.refuse(error.code) });
+    this.#commands = commands;
+    this.#bus = this.#createBus(gateway);
+    this.#bus.start({
+      command: (command) => this.#execute(commands, command),
+      counts: () => ({ connections: connections.size, subscriptions: subscriptions.count, sites: gateway.siteCount, feeds: feeds.size }),
+      garbage: () => {
+        stats.garbage++;
+      },
+      restored: () => this.#execute(commands, undefined),
+    });
+    revocations.start();
+  }
+
+  #createBus(gateway: Gateway): ControlBus {
+    const { log, redis } = this.#options;
+    if (redis === undefined || !(log instanceof RedisLog)) return new MemoryBus(this.#store as MemoryRevocations);
+    return new RedisBus({
+      namespace: gateway.io.of(CONTROL_NAMESPACE),
+      target: redis.target,
+      keys: this.#keys,
+      commands: log.commands,
+      onError: (error) => this.#trouble(error, "control"),
+    });
+  }
+
+  /** @param command undefined: some may have been missed, of which only revocations can still be learnt */
+  #execute(commands: Commands, command: Command | undefined): void {
+    try {
+      if (command !== undefined) commands.execute(command);
+      else this.revocations.reread().catch(() => undefined); // it never rejects
+    } catch (error) {
+      this.#options.logger.failure("control", error);
+    }
+  }
+
+  /** Tells every relay. Rejects with a BellwireError within 5 s. */
+  async send(command: Command): Promise<void> {
+    await this.#running().send(command);
+  }
+
+  /** Asks every relay. Rejects with `unavailable`. */
+  async counts(): Promise<ClusterCounts> {
+    return this.#running().counts();
+  }
+
+  #running(): ControlBus {
+    if (this.#bus === undefined) throw new BellwireError("unavailable", "The relay has not started, or is switched off");
+    return this.#bus;
+  }
+
+  close(): void {
+    this.revocations.stop();
+    this.#bus?.close();
+  }
+}
