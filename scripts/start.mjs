@@ -4,7 +4,6 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { install } from "./install.mjs";
 import { endAll, endTree, npm, root, start } from "./run.mjs";
 
@@ -79,13 +78,8 @@ function launch(name, args, more = {}) {
     REALTIME_API_KEY: settings.apiKey,
     ...more,
   };
-  const child = start(process.execPath, args, { env, stdio: ["ignore", "pipe", "pipe"] });
-  for (const [from, to] of [
-    [child.stdout, process.stdout],
-    [child.stderr, process.stderr],
-  ]) {
-    createInterface({ input: from }).on("line", (line) => to.write(`[${name}] ${line}\n`));
-  }
+  // They share our terminal, and say so in sentences; their lines begin with their names anyway.
+  const child = start(process.execPath, args, { env, stdio: ["ignore", "inherit", "inherit"] });
   child.once("error", (error) => console.error(`[${name}] can't be started: ${error.message}`));
   child.once("close", (code, signal) => {
     children.splice(children.indexOf(child), 1);
@@ -132,7 +126,8 @@ function stop(failure = false) {
   if (ending) return;
   ending = true;
   failed = failure;
-  endAll("SIGTERM");
+  // As Ctrl-C does: at once, where SIGTERM would have the relay drain first.
+  endAll("SIGINT");
   if (children.length === 0) process.exit(failed ? 1 : 0);
   setTimeout(() => {
     for (const child of children) endTree(child, "SIGKILL");
