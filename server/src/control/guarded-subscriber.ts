@@ -1,8 +1,9 @@
-import { within, type RedisClient } from "@bellwire/emitter/internal";
+import type { Redis } from "ioredis";
+import { within } from "@bellwire/emitter/internal";
 
 export interface GuardedSubscriberOptions {
-  /** A connection of its own, not yet connected. */
-  readonly redis: RedisClient;
+  /** Makes a connection of its own, not yet connected, which ends where it is cut. */
+  readonly open: () => Redis;
   /** Is this payload fit to be heard? */
   readonly accepts: (channel: string, payload: Buffer) => boolean;
   /** A payload was not accepted, or whoever heard it threw. */
@@ -17,7 +18,7 @@ type Hear = (channel: Buffer, payload: Buffer) => unknown;
 const ANSWER_MS = 5000;
 // Asked for again this often: costs one command, and finds a connection that is open and dead.
 const CONFIRM_MS = 10_000;
-const RETRY_MS = 1000;
+const RECONNECT_MS = { least: 50, most: 2000 } as const;
 
 /**
  * What @socket.io/redis-adapter gets for its subscriber. The adapter throws, or rejects, on payloads that it can't read, forgets
@@ -28,24 +29,41 @@ export class GuardedSubscriber {
   readonly #options: GuardedSubscriberOptions;
   readonly #channels = new Set<string>();
   readonly #listeners = new Set<Hear>();
-  readonly #timer: NodeJS.Timeout;
-  #confirming = false;
-  #failures = 0;
-  #ready = false;
+  readonly #confirmTimer: NodeJS.Timeout;
+  #reconnectTimer: NodeJS.Timeout | undefined;
+  #redis: Redis;
+  /** The connection that all channels are confirmed on. */
+  #ready: Redis | undefined;
+  #attempts = 0;
   #closed = false;
 
   constructor(options: GuardedSubscriberOptions) {
     this.#options = options;
-    const { redis, onError } = options;
-    redis.on("error", onError);
+    this.#redis = this.#connect();
+    this.#confirmTimer = setInterval(() => this.#confirm(this.#redis), CONFIRM_MS);
+    this.#confirmTimer.unref();
+  }
+
+  #connect(): Redis {
+    const redis = this.#options.open();
+    redis.on("error", this.#options.onError);
     redis.on("messageBuffer", (channel: Buffer, payload: Buffer) => this.#hear(channel, payload));
-    redis.on("close", () => {
-      this.#ready = false;
-    });
-    redis.on("ready", () => this.#confirm());
-    redis.connect().catch(() => undefined); // "error" tells; ioredis tries again
-    this.#timer = setInterval(() => this.#confirm(), CONFIRM_MS);
-    this.#timer.unref();
+    redis.on("ready", () => this.#confirm(redis));
+    redis.on("end", () => this.#ended());
+    redis.connect().catch(() => undefined); // "error" tells, and "end" tries again
+    return redis;
+  }
+
+  #ended(): void {
+    this.#ready = undefined;
+    if (this.#closed) return;
+    const wait = Math.min(RECONNECT_MS.least * 2 ** Math.min(this.#attempts++, 6), RECONNECT_MS.most);
+    this.#reconnectTimer = setTimeout(
+      () => {
+        this.#redis = this.#connect();
+      },
+      wait * (0.5 + Math.random() / 2),
+    );
   }
 
   #hear(channel: Buffer, payload: Buffer): void {
@@ -61,53 +79,42 @@ export class GuardedSubscriber {
     }
   }
 
-  #confirm(): void {
-    const { redis } = this.#options;
-    if (this.#closed || this.#confirming || this.#channels.size === 0 || redis.status !== "ready") return;
-    this.#confirming = true;
-    within(redis.subscribe(...this.#channels), ANSWER_MS, "Subscribing")
-      .then(
-        () => this.#confirmed(),
-        (error: unknown) => this.#failed(error),
-      )
-      .finally(() => {
-        this.#confirming = false;
-      });
+  #confirm(redis: Redis): void {
+    if (this.#closed || this.#channels.size === 0 || redis.status !== "ready") return;
+    within(redis.subscribe(...this.#channels), ANSWER_MS, "Subscribing").then(
+      () => this.#confirmed(redis),
+      (error: unknown) => {
+        if (this.#closed) return;
+        this.#options.onError(error);
+        redis.disconnect(); // connected and still deaf: start over rather than stay so
+      },
+    );
   }
 
-  #confirmed(): void {
-    this.#failures = 0;
-    if (this.#ready) return;
-    this.#ready = true;
+  #confirmed(redis: Redis): void {
+    if (this.#closed || this.#ready === redis || this.#redis !== redis) return;
+    this.#attempts = 0;
+    this.#ready = redis;
     this.#options.onReady();
-  }
-
-  #failed(error: unknown): void {
-    if (this.#closed) return;
-    const { redis, onError } = this.#options;
-    this.#ready = false;
-    onError(error);
-    // Connected and still deaf: start over rather than stay so.
-    if (++this.#failures % 2 === 0 && redis.status === "ready") redis.disconnect(true);
-    else setTimeout(() => this.#confirm(), RETRY_MS).unref();
   }
 
   /** Gives the connection up and makes a new one. */
   reconnect(): void {
-    if (!this.#closed && this.#options.redis.status === "ready") this.#options.redis.disconnect(true);
+    if (!this.#closed && this.#redis.status === "ready") this.#redis.disconnect();
   }
 
   close(): void {
     this.#closed = true;
-    clearInterval(this.#timer);
-    this.#options.redis.disconnect();
+    clearInterval(this.#confirmTimer);
+    clearTimeout(this.#reconnectTimer);
+    this.#redis.disconnect();
   }
 
   // What the adapter calls.
 
   async subscribe(channels: readonly string[]): Promise<void> {
     for (const channel of channels) this.#channels.add(channel);
-    this.#confirm();
+    this.#confirm(this.#redis);
   }
 
   async psubscribe(): Promise<void> {}

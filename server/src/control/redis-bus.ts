@@ -51,7 +51,7 @@ export class RedisBus implements ControlBus {
     this.#listener = listener;
     const { namespace, target, keys, commands, onError } = this.#options;
     const subscriber = new GuardedSubscriber({
-      redis: connectClassicSubscriber(target, { lazyConnect: true }),
+      open: () => connectClassicSubscriber(target, commands),
       accepts: (channel, payload) => isAdapterPayload(channel, payload, [COMMAND_EVENT, COUNTS_EVENT]),
       onGarbage: () => listener.garbage(),
       onReady: () => listener.restored(),

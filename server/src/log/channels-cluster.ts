@@ -111,8 +111,13 @@ export class ClusterChannels implements Channels {
       .then(
         (ranges) => {
           this.#ranges = ranges;
-          this.#known = true;
-          if (!this.#closed) this.#move();
+          if (this.#closed) return;
+          this.#move();
+          // No line is needed before a channel is: knowing the slots is all there is to be ready for.
+          if (!this.#known) {
+            this.#known = true;
+            this.#listener?.ready();
+          }
         },
         (error: unknown) => this.#listener?.error(error, "slots"),
       )

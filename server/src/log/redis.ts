@@ -56,6 +56,8 @@ export class RedisLog implements TopicLog {
   readonly #probe: Probe;
   #listener: LogListener | undefined;
   #everUp = false;
+  /** Said to be up since it last was not. */
+  #announced = false;
   #heartbeat: NodeJS.Timeout | undefined;
   readonly #watches: (() => void)[] = [];
 
@@ -94,13 +96,19 @@ export class RedisLog implements TopicLog {
     this.#listener = listener;
     const { onError, target } = this.#options;
     this.#commands.on("error", (error) => onError(error, "commands"));
+    this.#commands.on("close", () => {
+      this.#announced = false;
+    });
     this.#commands.on("ready", () => {
       requireVersion(this.#commands).catch((error: unknown) => this.#unusable(error));
       this.#announce();
     });
     this.#channels.start({
       message: (channel, payload) => this.#hear(channel, payload),
-      lost: (channels, cause) => listener.lost(this.#feeds(channels), cause),
+      lost: (channels, cause) => {
+        this.#announced = false;
+        listener.lost(this.#feeds(channels), cause);
+      },
       restored: (channels) => listener.restored(this.#feeds(channels)),
       ready: () => this.#announce(),
       error: onError,
@@ -160,7 +168,8 @@ export class RedisLog implements TopicLog {
   }
 
   #announce(): void {
-    if (!this.status.up) return;
+    if (!this.status.up || this.#announced) return;
+    this.#announced = true;
     this.#everUp = true;
     this.#options.onUp?.();
     this.#beat();
