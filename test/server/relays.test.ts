@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { createEmitter, type Emitter } from "@bellwire/emitter";
-import type { Subscribed, TopicPosition } from "@bellwire/protocol";
+import type { Position, Subscribed, TopicPosition } from "@bellwire/protocol";
 import { createTestRelay, type TestRelay, type TestRelayOptions } from "@bellwire/server/testing";
 import { requires } from "../house/requires.js";
 import { TestRedis } from "../support/redis.js";
@@ -107,7 +107,7 @@ describe("two relays on one Redis", () => {
     const heard: TopicPosition[] = [];
     a.socket.on("positions", (positions: TopicPosition[]) => heard.push(...positions));
     await a.subscribe({ id: "s", topic: "Quiet", filter: { id: 5 } });
-    let last;
+    let last: Position | null = null;
     for (let id = 10; id < 15; id++) last = await emitter.site("5").publish("Quiet", { id });
     await a.until(() => heard.some(({ offset }) => offset === last?.offset));
     expect(heard[heard.length - 1]).to.deep.equal({ topic: "Quiet", ...last });

@@ -51,9 +51,20 @@ export function connectSubscriber(target: RedisTarget, overrides: RedisOptions =
   return connect(target, { ...FAIL_FAST, ...overrides } as RedisOptions, true);
 }
 
-/** Opens a connection for classic channels, which a Cluster passes on to all of its nodes. Its owner subscribes, again after each reconnect. */
-export function connectClassicSubscriber(target: RedisTarget, overrides: RedisOptions = {}): RedisClient {
-  return connect(target, { ...FAIL_FAST, ...overrides } as RedisOptions);
+/**
+ * Opens one connection for classic channels, to the master, or to any node of a Cluster: nodes pass these channels on to each
+ * other. It ends where it is cut; its owner opens another one. (ioredis's own subscriber of a Cluster would try the next node
+ * without a pause for as long as all of them are away.)
+ * @param commands tells which nodes a Cluster has now
+ */
+export function connectClassicSubscriber(target: RedisTarget, commands: RedisClient): Redis {
+  // Its owner follows the connection for commands, which watches the Sentinels already.
+  const options = { ...FAIL_FAST, retryStrategy: () => null, lazyConnect: true, failoverDetector: false };
+  if (!isCluster(target)) return connect(target, options) as Redis;
+  const known = commands instanceof Cluster ? commands.nodes("all").map(({ options: { host, port } }) => ({ host, port })) : [];
+  const nodes = known.length > 0 ? known : target.nodes;
+  const { host, port } = nodes[Math.floor(Math.random() * nodes.length)] ?? {};
+  return connect({ ...target.options, ...(host === undefined || port === undefined ? {} : { host, port }) }, options) as Redis;
 }
 
 // A demoted master still answers: leave it as soon as the Sentinels announce another one.

@@ -1,3 +1,4 @@
+/// <reference path="../types/cluster-key-slot.d.ts" />
 import calculateSlot from "cluster-key-slot";
 import { Redis, type Cluster } from "ioredis";
 import { BellwireError } from "@bellwire/protocol";
