@@ -1,4 +1,4 @@
-import { WebSocket } from "ws";
+import * as ws from "ws";
 
 /** A Socket.IO packet encoded once, for any number of sockets. */
 export interface Frame {
@@ -10,7 +10,7 @@ export interface Frame {
 
 /** The one internal of `ws` in use: builds a WebSocket frame as its pieces. Feature-detected; without it engine.io frames the text itself. */
 type FrameBuilder = (data: Buffer, options: object) => Buffer[];
-const sender = (WebSocket as unknown as { Sender?: { frame?: FrameBuilder } }).Sender;
+const sender = (ws as unknown as { Sender?: { frame?: FrameBuilder } }).Sender;
 const buildFrame: FrameBuilder | undefined = typeof sender?.frame === "function" ? sender.frame.bind(sender) : undefined;
 
 const FRAME = { readOnly: false, mask: false, rsv1: false, opcode: 1, fin: true };

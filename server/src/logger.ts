@@ -25,6 +25,7 @@ export interface LoggerOptions {
 }
 
 const REPEAT_MS = 60_000;
+const MOST_A_MINUTE = 100;
 
 export function createLogger(options: LoggerOptions = {}): Logger {
   const write = options.write ?? ((line: string) => process.stdout.write(`${line}\n`));
@@ -33,7 +34,8 @@ export function createLogger(options: LoggerOptions = {}): Logger {
     { base: { name: "realtime" }, formatters: { level: (label) => ({ level: label }) } },
     { write: (line) => write(line.trimEnd()) },
   );
-  const seen = new Map<string, number>();
+  const seen = new Set<string>();
+  let since = Number.NEGATIVE_INFINITY;
 
   const say = (level: "info" | "warn" | "error", message: string, fields: Record<string, unknown> = {}): void => {
     if (sentences) write(`[realtime] ${message}`);
@@ -42,9 +44,13 @@ export function createLogger(options: LoggerOptions = {}): Logger {
   /** At most once a minute for the same words: a failing neighbour must not fill the disk. */
   const sparsely = (level: "warn" | "error", message: string, fields: Record<string, unknown> = {}): void => {
     const now = Date.now();
-    if (now - (seen.get(message) ?? Number.NEGATIVE_INFINITY) < REPEAT_MS) return;
-    if (seen.size > 1000) seen.clear();
-    seen.set(message, now);
+    if (now - since >= REPEAT_MS) {
+      since = now;
+      seen.clear();
+    }
+    // Words that strangers choose, such as a page's origin, are bounded in number too.
+    if (seen.has(message) || seen.size >= MOST_A_MINUTE) return;
+    seen.add(message);
     say(level, message, fields);
   };
 

@@ -17,9 +17,10 @@ import { Rotation } from "./feed/rotation.js";
 import { ApiKeys } from "./http/api-keys.js";
 import { registerApi } from "./http/api.js";
 import { registerControl } from "./http/control-api.js";
-import { createApp, withoutPrefix } from "./http/app.js";
+import { createApp } from "./http/app.js";
 import { registerMetrics } from "./http/metrics.js";
-import { registerPublic, type Readiness } from "./http/public.js";
+import { rewriteRequests } from "./http/rewrite.js";
+import { registerBundle, registerHealth, type Readiness } from "./http/public.js";
 import { MemoryLog } from "./log/memory.js";
 import { RedisLog } from "./log/redis.js";
 import type { TopicLog } from "./log/topic-log.js";
@@ -102,13 +103,23 @@ export class Relay {
       perConnection: config.limits.subscriptionsPerConnection,
       perFrame: config.limits.subscriptionsPerFrame,
     });
-    const prefix = config.publicUrl.pathname.replace(/\/+$/, "");
-    this.#app = createApp(this.#logger, prefix);
+    this.#app = createApp(this.#logger);
     this.#internal = config.internalPort === undefined ? undefined : createApp(this.#logger);
-    registerPublic(this.#app, () => this.readiness());
-    if (!config.enabled) return;
+    registerHealth(this.#app, () => this.readiness());
+    if (config.enabled) this.gateway = this.#open(admission);
+    // After the gateway, which puts itself before every listener that is there.
+    rewriteRequests(this.#app.server, {
+      prefix: config.publicUrl.pathname.replace(/\/+$/, ""),
+      turnsAway: () => this.gateway?.refusal !== undefined,
+    });
+  }
+
+  /** What only a relay that is switched on has: sockets, the API, the browser's bundle. */
+  #open(admission: Admission): Gateway {
+    const { config } = this;
+    registerBundle(this.#app);
     this.#registerInternal(this.#internal ?? this.#app);
-    this.gateway = new Gateway(this.#app.server, {
+    return new Gateway(this.#app.server, {
       admission,
       subscriptions: this.subscriptions,
       stats: this.stats,
@@ -118,7 +129,6 @@ export class Relay {
       maxFrameBytes: MAX_FRAME_BYTES,
       maxDataBytes: config.limits.dataBytes,
     });
-    stripPrefix(this.#app.server, prefix);
   }
 
   #createLog(options: RelayOptions): TopicLog {
@@ -138,7 +148,7 @@ export class Relay {
   #registerInternal(app: FastifyInstance): void {
     const { config, stats, log, feeds } = this;
     const keys = new ApiKeys(config.apiKeys);
-    registerApi(app, { keys, log, stats, maxDataBytes: config.limits.dataBytes, enabled: config.enabled });
+    registerApi(app, { keys, log, stats, maxDataBytes: config.limits.dataBytes });
     registerControl(app, { keys, send: (command) => this.#control.send(command), counts: () => this.counts() });
     registerMetrics(app, stats, {
       connections: () => this.gateway?.connections.size ?? 0,
@@ -289,14 +299,4 @@ async function listen(app: FastifyInstance, port: number, host: string | undefin
 
 function portOf(app: FastifyInstance): number {
   return (app.server.address() as AddressInfo | null)?.port ?? 0;
-}
-
-/** Lets `/ws/socket.io/` be answered like `/socket.io/`, where the public URL has the path `/ws`. */
-function stripPrefix(server: HttpServer, prefix: string): void {
-  if (prefix === "") return;
-  for (const event of ["request", "upgrade"]) {
-    server.prependListener(event, (request: { url?: string }) => {
-      request.url = withoutPrefix(request.url ?? "/", prefix);
-    });
-  }
 }

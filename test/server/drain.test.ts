@@ -1,6 +1,9 @@
+import { connect } from "node:net";
 import { expect } from "chai";
+import { WebSocket } from "ws";
 import { departures } from "../../server/src/drain.js";
 import { RawClient } from "../support/socket.js";
+import { eventually } from "./stage.js";
 import { createTestRelay, type TestRelay } from "@bellwire/server/testing";
 
 describe("a relay that drains", () => {
@@ -55,15 +58,31 @@ describe("a relay that drains", () => {
     await lateIsGone;
     expect(relay.relay.gateway?.connections.size).to.equal(0);
   });
+});
 
-  it("refuses with `draining` who comes after that", async () => {
-    await relay.relay.drain({ accept: 0, spread: 0, rate: 100 });
-    const late = new RawClient({ url: relay.httpUrl, appKey: relay.appKey });
-    clients.push(late);
-    const error = await late.hello.then(
-      () => undefined,
-      (refused: { data?: unknown }) => refused.data,
+describe("a relay that turns newcomers away", () => {
+  it("answers new sessions with 503, so that a balancer goes elsewhere, and ends although somebody never reads", async () => {
+    const relay = await createTestRelay();
+    const open = new RawClient({ url: relay.httpUrl, appKey: relay.appKey, transports: ["polling"] });
+    await open.hello;
+    // Never read: the response waits in the kernel.
+    const unread = connect(relay.port, "127.0.0.1");
+    unread.pause();
+    unread.write("GET /client.js HTTP/1.1\r\nHost: x\r\n\r\n".repeat(200));
+    const draining = relay.relay.drain({ accept: 0, spread: 500, rate: 1 });
+    await eventually(() => relay.relay.gateway?.refusal !== undefined, "the relay turns newcomers away");
+    const answer = await fetch(`${relay.httpUrl}/socket.io/?EIO=4&transport=polling`);
+    expect(answer.status).to.equal(503);
+    expect(((await answer.json()) as { error: { code: string } }).error.code).to.equal("draining");
+    const upgrade = new WebSocket(`ws://127.0.0.1:${relay.port}/socket.io/?EIO=4&transport=websocket`);
+    const status = await new Promise((resolve) =>
+      upgrade.once("unexpected-response", (_request, response) => resolve(response.statusCode)),
     );
-    expect(error).to.deep.include({ code: "draining", retry: "later" });
+    expect(status).to.equal(503);
+    expect(open.socket.connected, "sessions that are open go on").to.equal(true);
+    open.close();
+    await draining;
+    await relay.close();
+    unread.destroy();
   });
 });

@@ -18,7 +18,7 @@ export class RedisCommands {
   readonly #redis: RedisClient & RevocationCommands;
   readonly #keys: Keys;
   readonly #control: SocketEmitter;
-  /** What the emitter has just published. */
+  /** What redis-emitter has published within the present call. */
   #sent: Promise<unknown> = Promise.resolve();
 
   constructor(redis: RedisClient, keys: Keys) {
@@ -28,7 +28,6 @@ export class RedisCommands {
     const client = {
       publish: (channel: string, payload: string): void => {
         this.#sent = this.#redis.publish(channel, payload);
-        this.#sent.catch(() => undefined); // whoever sent it awaits it too
       },
     };
     this.#control = new SocketEmitter(client, { key: keys.control() }).of(CONTROL_NAMESPACE);

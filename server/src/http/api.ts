@@ -6,15 +6,13 @@ import type { TopicLog } from "../log/topic-log.js";
 import type { Stats } from "../stats.js";
 import type { ApiKeys } from "./api-keys.js";
 import { openApi } from "./openapi.js";
-import { parsePublishBody } from "./publish-body.js";
+import { parsePublishBody, type ParsedItem } from "./publish-body.js";
 
 export interface ApiOptions {
   readonly keys: ApiKeys;
   readonly log: TopicLog;
   readonly stats: Stats;
   readonly maxDataBytes: number;
-  /** false: every publish answers `null` results and nothing is sent. */
-  readonly enabled: boolean;
 }
 
 type Result = { topic: string; epoch: string; offset: number } | { topic: string; error: WireError };
@@ -34,18 +32,16 @@ export function registerApi(app: FastifyInstance, options: ApiOptions): void {
   app.post<Site>("/v1/sites/:site/publish", { onRequest }, async (request) => {
     const { site } = request.params;
     if (!isSite(site)) throw new BellwireError("bad-request", "A site is 1 to 64 characters of A-Z a-z 0-9 _ -");
-    if (!options.enabled) return { results: null };
     return { results: await publish(options, parsePublishBody(request.body, site, options.maxDataBytes)) };
   });
 }
 
-async function publish({ log, stats }: ApiOptions, messages: ReturnType<typeof parsePublishBody>): Promise<Result[]> {
+async function publish({ log, stats }: ApiOptions, items: readonly ParsedItem[]): Promise<Result[]> {
   const results = await Promise.all(
-    messages.flatMap((message) =>
-      "error" in message
-        ? message.topics.map(async (topic): Promise<Result> => ({ topic, error: message.error.toJSON() }))
-        : message.publications.map((publication) => append(log, stats, publication)),
-    ),
+    items.map(async (item): Promise<Result> => {
+      if ("error" in item) return { topic: item.topic, error: item.error.toJSON() };
+      return append(log, stats, item.publication);
+    }),
   );
   // Nothing went in and a later try may succeed: say so in the status, so that the caller's own retries work.
   const failed = results.map((result) => ("error" in result ? result.error : undefined));

@@ -7,9 +7,8 @@ const BODY_BYTES = 1_048_576;
 
 /**
  * An HTTP server whose every error has the contract's shape, `{error: {code, message, retry}}`.
- * @param prefix the path of the public URL, e.g. `/ws`: requests are answered with and without it
  */
-export function createApp(logger: Logger, prefix = ""): FastifyInstance {
+export function createApp(logger: Logger): FastifyInstance {
   const answer = (error: unknown, reply: FastifyReply): void => {
     const known = httpError(error);
     if (known.code === "internal") logger.failure("http", known.cause ?? known);
@@ -19,7 +18,6 @@ export function createApp(logger: Logger, prefix = ""): FastifyInstance {
   const app = Fastify({
     bodyLimit: BODY_BYTES,
     forceCloseConnections: true,
-    rewriteUrl: (request) => withoutPrefix(request.url ?? "/", prefix),
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 256 },
     // Of requests that never reach the router, e.g. a URL that can't be decoded.
     frameworkErrors: (error, _request, reply) => answer(error, reply),
@@ -37,11 +35,4 @@ function httpError(error: unknown): BellwireError {
   if (error instanceof BellwireError || statusCode === undefined || statusCode >= 500) return toBellwireError(error);
   if (statusCode === 413) return new BellwireError("too-large", `The body is longer than ${BODY_BYTES} bytes`);
   return new BellwireError("bad-request", message ?? "The request can't be read");
-}
-
-/** A URL without the public URL's path in front. */
-export function withoutPrefix(url: string, prefix: string): string {
-  if (prefix === "" || !url.startsWith(prefix)) return url;
-  const rest = url.slice(prefix.length);
-  return rest.startsWith("/") || rest.startsWith("?") || rest === "" ? rest || "/" : url;
 }

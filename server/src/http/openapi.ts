@@ -114,7 +114,7 @@ export function openApi(): Schema {
           required: ["results"],
           properties: {
             results: {
-              type: ["array", "null"],
+              type: "array",
               items: {
                 oneOf: [
                   {

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import type { FastifyInstance } from "fastify";
 import { BellwireError } from "@bellwire/protocol";
+import { TURNED_AWAY } from "./rewrite.js";
 
 export interface Readiness {
   readonly ready: boolean;
@@ -11,9 +12,13 @@ export interface Readiness {
   readonly problem?: string | undefined;
 }
 
-/** What load balancers and browsers ask for. */
-export function registerPublic(app: FastifyInstance, readiness: () => Readiness): void {
+/** What load balancers ask for. */
+export function registerHealth(app: FastifyInstance, readiness: () => Readiness): void {
   app.get("/healthz", async () => ({ status: "alive" }));
+
+  app.all(TURNED_AWAY, async () => {
+    throw new BellwireError("draining", "The relay is going away: connect to another one");
+  });
 
   app.get("/readyz", async (_request, reply) => {
     const { ready, ...body } = readiness();
@@ -22,7 +27,10 @@ export function registerPublic(app: FastifyInstance, readiness: () => Readiness)
       .header("cache-control", "no-store")
       .send(body);
   });
+}
 
+/** The browser client, for a script tag. */
+export function registerBundle(app: FastifyInstance): void {
   const bundle = loadBundle();
   app.get("/client.js", async (request, reply) => {
     const { text, etag } = await bundle();

@@ -2,60 +2,67 @@ import { randomUUID } from "node:crypto";
 import { asObject, BellwireError, parseTopic } from "@bellwire/protocol";
 import { encodeData, parseExcept, parseIdempotencyKey, type Publication } from "@bellwire/emitter/internal";
 
-/** One message of a publish: its publications, or what is wrong with it. */
-export type ParsedMessage =
-  | { readonly topics: readonly string[]; readonly publications: readonly Publication[] }
-  | { readonly topics: readonly string[]; readonly error: BellwireError };
+/** One topic of one message: what to append, or what is wrong with it. */
+export type ParsedItem =
+  { readonly topic: string; readonly publication: Publication } | { readonly topic: string; readonly error: BellwireError };
 
 export const PUBLISH_LIMITS = { messages: 1000, topics: 100 } as const;
 
 /**
- * Reads the body of a publish: one message, or `{messages: [...]}`. A list's items are wrong each for itself.
+ * Reads the body of a publish: one message, or `{messages: [...]}`; an item for each topic of each message, in order. Items of
+ * a list are wrong each for itself.
  * @throws BellwireError `bad-request`, or whatever is wrong with a lone message
  */
-export function parsePublishBody(body: unknown, site: string, maxDataBytes: number): ParsedMessage[] {
+export function parsePublishBody(body: unknown, site: string, maxDataBytes: number): ParsedItem[] {
   const source = asObject(body);
   if (source === undefined) throw bad("The body is a JSON object: {topic, data} or {messages: [...]}");
-  if (source.messages === undefined) return [parseMessage(source, site, maxDataBytes)];
+  if (source.messages === undefined) return parseMessage(source, site, maxDataBytes);
   if (!Array.isArray(source.messages) || source.messages.length === 0) throw bad("messages is a list with at least one message");
   if (source.messages.length > PUBLISH_LIMITS.messages) throw bad(`At most ${PUBLISH_LIMITS.messages} messages in one request`);
-  return source.messages.map((item) => {
+  return source.messages.flatMap((item) => {
     try {
       return parseMessage(asObject(item), site, maxDataBytes);
     } catch (error) {
-      return { topics: topicsNamed(item), error: error as BellwireError };
+      return topicsNamed(item).map((topic) => ({ topic, error: error as BellwireError }));
     }
   });
 }
 
-function parseMessage(source: Record<string, unknown> | undefined, site: string, maxDataBytes: number): ParsedMessage {
+function parseMessage(source: Record<string, unknown> | undefined, site: string, maxDataBytes: number): ParsedItem[] {
   if (source === undefined) throw bad("A message is an object: {topic, data}");
   const topics = parseTopics(source);
   const data = encodeData(source.data ?? {}, maxDataBytes);
   const given = parseIdempotencyKey(source.idempotencyKey);
-  const id = given ?? randomUUID();
   const except = parseExcept(knownExcept(source.except));
   const common = {
     site,
     data,
-    id,
+    id: given ?? randomUUID(),
     idempotent: given !== undefined,
     retry: false,
     ...(except === undefined ? {} : { except }),
   };
-  return { topics, publications: topics.map((topic) => ({ ...common, topic })) };
+  return topics.map((topic) => (typeof topic === "string" ? { topic, publication: { ...common, topic } } : topic));
 }
 
-function parseTopics({ topic, topics, user, session }: Record<string, unknown>): string[] {
+/** The topics that a message names; of a list, those that can't be used with what is wrong. */
+function parseTopics({ topic, topics, user, session }: Record<string, unknown>): (string | { topic: string; error: BellwireError })[] {
   if ((topic === undefined) === (topics === undefined)) {
-    if (user !== undefined || session !== undefined)
+    if (user !== undefined || session !== undefined) {
       throw new BellwireError("unsupported", "This relay does not publish to users and sessions yet");
+    }
     throw bad("Name one topic, or a list of topics");
   }
   if (topics === undefined) return [parseTopic(topic)];
   if (!Array.isArray(topics) || topics.length === 0) throw bad("topics is a list with at least one name");
   if (topics.length > PUBLISH_LIMITS.topics) throw bad(`At most ${PUBLISH_LIMITS.topics} topics for one message`);
-  return [...new Set(topics.map(parseTopic))];
+  return [...new Set(topics)].map((name) => {
+    try {
+      return parseTopic(name);
+    } catch (error) {
+      return { topic: shownTopic(name), error: error as BellwireError };
+    }
+  });
 }
 
 /** Fields of `except` that the contract does not know are ignored, as everywhere in a request. */
@@ -67,7 +74,11 @@ function knownExcept(value: unknown): unknown {
 function topicsNamed(item: unknown): string[] {
   const source = asObject(item);
   const names = Array.isArray(source?.topics) ? source.topics : [source?.topic];
-  return names.map((name) => (typeof name === "string" ? name.slice(0, 128) : "")).slice(0, PUBLISH_LIMITS.topics);
+  return names.map(shownTopic).slice(0, PUBLISH_LIMITS.topics);
+}
+
+function shownTopic(name: unknown): string {
+  return typeof name === "string" ? name.slice(0, 128) : "";
 }
 
 function bad(message: string): BellwireError {

@@ -27,12 +27,14 @@ export interface GatewayOptions {
   readonly maxDataBytes: number;
 }
 
+const CLOSE_GRACE_MS = 500;
 const CONNECT_TIMEOUT_MS = 10_000;
 const NO_HANDSHAKE = Object.freeze({ auth: {}, headers: {}, query: {} });
 
 /** The sockets of a relay: admits connections to their sites, says hello, and hands their events to the handlers. */
 export class Gateway implements ConnectionHost {
   readonly #io: Server;
+  readonly #http: HttpServer;
   readonly #options: GatewayOptions;
   readonly #namespaces: Namespaces;
   readonly #handlers: ReadonlyMap<string, Handler>;
@@ -48,6 +50,7 @@ export class Gateway implements ConnectionHost {
 
   constructor(http: HttpServer, options: GatewayOptions) {
     this.#options = options;
+    this.#http = http;
     this.maxWaitingBytes = options.maxWaitingBytes;
     const { subscriptions } = options;
     this.#handlers = new Map<string, Handler>([
@@ -215,7 +218,11 @@ export class Gateway implements ConnectionHost {
   /** Closes all sockets and stops accepting. */
   async close(): Promise<void> {
     for (const connection of this.connections) connection.bye(new BellwireError("draining", "The relay is going away"));
-    await this.#io.close();
+    const closed = this.#io.close();
+    // A response that nobody reads would keep the server open for ever.
+    const impatient = setTimeout(() => this.#http.closeAllConnections(), CLOSE_GRACE_MS);
+    await closed;
+    clearTimeout(impatient);
   }
 }
 
