@@ -57,18 +57,24 @@ local function head(key, now)
   return epoch, offset, true, replication
 end
 
--- Removes entries older than the age from the front, at most `most` of them, never the newest.
+-- Removes entries older than the age from the front, at most `most` of them, never the newest. One look at the oldest
+-- settles it where nothing is old.
 local function expire(key, nowMs, age, most)
+  local first = redis.call('XRANGE', key, '-', '+', 'COUNT', 1)[1]
+  if not first or (tonumber(field(first, 't')) or 0) + age > nowMs then return end
   local oldest = redis.call('XRANGE', key, '-', '+', 'COUNT', most)
   local keep = nil
   for i = 1, #oldest do
     keep = oldest[i][1]
     if (tonumber(field(oldest[i], 't')) or 0) + age > nowMs then break end
   end
-  if keep and keep ~= oldest[1][1] then redis.call('XTRIM', key, 'MINID', '=', keep) end
+  if keep ~= first[1] then redis.call('XTRIM', key, 'MINID', '=', keep) end
 end
 
--- Keeps an idle log as long as its messages could be wanted, and an hour more.
+-- Keeps an idle log as long as its messages could be wanted, and an hour more. Refreshed at half its life only: a write
+-- for every call would burden replicas and the append-only file.
 local function touch(key, age)
-  redis.call('PEXPIRE', key, string.format('%.0f', age + 3600000))
+  if redis.call('PTTL', key) < (age + 3600000) / 2 then
+    redis.call('PEXPIRE', key, string.format('%.0f', age + 3600000))
+  end
 end

@@ -13,8 +13,7 @@ local epoch, offset, fresh = head(key, now)
 if ARGV[1] == '-' and not fresh then
   expire(key, tonumber(millis(now)), age, tonumber(ARGV[2]))
 end
--- Refreshed at half its life only: a write for every read would burden replicas and the append-only file.
-if redis.call('PTTL', key) < (age + 3600000) / 2 then touch(key, age) end
+touch(key, age)
 local from = '-'
 if ARGV[1] ~= '-' then from = '(' .. ARGV[1] end
 return { epoch, offset, redis.call('XRANGE', key, from, '+') }

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "./redis.js";
+import { stablePort } from "./stable-port.js";
 
 export interface HaproxyOptions {
   /** A path, or a name on the path. */
@@ -28,7 +28,7 @@ export class Haproxy {
   }
 
   static async start(options: HaproxyOptions): Promise<Haproxy> {
-    const port = await freePort();
+    const port = await stablePort();
     const dir = await mkdtemp(join(tmpdir(), "bellwire-haproxy-"));
     const file = join(dir, "haproxy.cfg");
     await writeFile(file, configuration(port, options));

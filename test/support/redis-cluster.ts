@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { Cluster, Redis } from "ioredis";
-import { freePort, TestRedis } from "./redis.js";
+import { TestRedis } from "./redis.js";
+import { stablePort } from "./stable-port.js";
 
 /** A Redis Cluster of three masters, each with a replica where wanted. */
 export class RedisCluster {
@@ -18,7 +19,7 @@ export class RedisCluster {
     const count = 3 * (1 + replicas);
     const servers: TestRedis[] = [];
     for (let i = 0; i < count; i++) {
-      const bus = await freePort();
+      const bus = await stablePort();
       servers.push(
         await TestRedis.start([
           ...["--cluster-enabled", "yes", "--cluster-port", String(bus), "--cluster-node-timeout", String(nodeTimeout)],

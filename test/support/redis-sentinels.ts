@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
-import { freePort } from "./redis.js";
+import { stablePort } from "./stable-port.js";
 
 export interface SentinelsOptions {
   /** The port of the master to begin with. */
@@ -26,7 +26,7 @@ export class RedisSentinels {
 
   /** Starts them and waits until each knows the other two and at least one replica. */
   static async start({ master, downAfter = 2000 }: SentinelsOptions): Promise<RedisSentinels> {
-    const sentinels = new RedisSentinels([await freePort(), await freePort(), await freePort()]);
+    const sentinels = new RedisSentinels([await stablePort(), await stablePort(), await stablePort()]);
     try {
       for (const port of sentinels.ports) await sentinels.#run(port, master, downAfter);
       await Promise.all(sentinels.ports.map((port) => sentinels.#awaitOthers(port)));

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { freePort } from "./redis.js";
+import { stablePort } from "./stable-port.js";
 
 const BIN = fileURLToPath(new URL("../../server/bin/bellwire.js", import.meta.url));
 const KEPT_LINES = 200;
@@ -34,7 +34,7 @@ export class RelayProcess {
    * @param program arguments of node
    */
   static async start(env: Readonly<Record<string, string>>, program: readonly string[] = [BIN, "serve"]): Promise<RelayProcess> {
-    const relay = new RelayProcess(await freePort(), await mkdtemp(join(tmpdir(), "bellwire-relay-")), env, program);
+    const relay = new RelayProcess(await stablePort(), await mkdtemp(join(tmpdir(), "bellwire-relay-")), env, program);
     await relay.run();
     return relay;
   }
