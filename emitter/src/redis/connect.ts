@@ -41,9 +41,12 @@ const FAIL_FAST = {
   reconnectOnError: (error: Error) => error.message.startsWith("READONLY"),
 } satisfies RedisOptions;
 
-/** Opens a connection for commands: pipelines what one turn of the event loop sends. */
+/**
+ * Opens a connection for commands: pipelines what one turn of the event loop sends. Not on a Cluster: there ioredis follows no
+ * redirection from inside a pipeline, and each move of a slot would fail what is sent until its table is fresh.
+ */
 export function connectCommands(target: RedisTarget, overrides: RedisOptions = {}): RedisClient {
-  return connect(target, { ...FAIL_FAST, enableAutoPipelining: true, ...overrides } as RedisOptions);
+  return connect(target, { ...FAIL_FAST, enableAutoPipelining: !isCluster(target), ...overrides } as RedisOptions);
 }
 
 /** Opens a connection for channels only. It subscribes nothing by itself after a reconnect: its owner does, and knows when. */

@@ -27,7 +27,7 @@ export interface FeedTiming {
   readonly open: number;
   /** How long a feed without members stays open. */
   readonly linger: number;
-  /** How often the head of each open feed is compared with its log. */
+  /** How often the heads of open feeds are compared with their logs. One that moved within the round may wait twice as long. */
   readonly compare: number;
   /** How often a client is told how far its topics went on without a match. */
   readonly positions: number;
@@ -35,7 +35,7 @@ export interface FeedTiming {
   readonly refetchRate: number;
 }
 
-const TIMING: FeedTiming = { open: 3000, linger: 5000, compare: 8000, positions: 30_000, refetchRate: 500 };
+const TIMING: FeedTiming = { open: 3000, linger: 5000, compare: 4000, positions: 30_000, refetchRate: 500 };
 const TICK_MS = 250;
 const MAX_SPREAD_MS = 30_000;
 // The tails of all feeds together; past it each feed keeps little and older messages are read from the log again.
@@ -45,6 +45,7 @@ const RING_BYTES = { ample: 4 * 1_048_576, scarce: 65_536 } as const;
 const FAILOVER_MS = 10_000;
 // Reads sent at once after an outage: enough to keep Redis busy, few enough to leave room for others.
 const CATCH_UP_BATCH = 256;
+const RETRY_MS = { least: 100, most: 2000 } as const;
 
 /** All feeds of a relay: opens and closes them, brings them what the log tells, and looks after those that nobody tells anything. */
 export class Feeds implements LogListener, FeedHost {
@@ -198,8 +199,18 @@ export class Feeds implements LogListener, FeedHost {
 
   async #catchUp(feeds: readonly Feed[]): Promise<void> {
     for (let i = 0; i < feeds.length; i += CATCH_UP_BATCH) {
-      // One that fails stays suspended, and the comparison reads it again.
-      await Promise.allSettled(feeds.slice(i, i + CATCH_UP_BATCH).map((feed) => feed.catchUp()));
+      await Promise.all(feeds.slice(i, i + CATCH_UP_BATCH).map((feed) => this.#catchUpOne(feed)));
+    }
+  }
+
+  /** Reads one feed's log, again where that fails, for as long as its channel is heard: until then it delivers nothing. */
+  async #catchUpOne(feed: Feed, attempt = 0): Promise<void> {
+    try {
+      await feed.catchUp();
+    } catch {
+      if (feed.live || !this.hears(feed) || this.#feeds.get(feed.name) !== feed) return;
+      const delay = Math.min(RETRY_MS.least * 2 ** attempt, RETRY_MS.most) * (0.5 + Math.random() / 2);
+      setTimeout(() => void this.#catchUpOne(feed, attempt + 1), delay).unref();
     }
   }
 

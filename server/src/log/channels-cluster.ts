@@ -135,27 +135,34 @@ export class ClusterChannels implements Channels {
   }
 
   #move(): void {
+    const left = new Set<Line>();
     for (const [channel, home] of this.#homes) {
       const owner = this.#ownerOf(channel);
-      if (owner === home) continue;
-      if (home !== undefined) {
-        this.#lines.get(home)?.remove(channel);
-        this.#listener?.lost([channel], "its slot has moved");
+      if (owner !== home) {
+        const old = home === undefined ? undefined : this.#lines.get(home);
+        if (old?.forget(channel) === true) left.add(old);
+        if (home !== undefined) this.#listener?.lost([channel], "its slot has moved");
+        this.#homes.set(channel, owner);
       }
-      this.#homes.set(channel, owner);
-      if (owner === undefined) continue;
-      this.#lineTo(owner)
-        .add(channel)
-        .then(
-          () => this.#listener?.restored([channel]),
-          () => undefined, // that line is away; it tells when it has subscribed all its channels
-        );
+      if (owner !== undefined) this.#settle(channel, this.#lineTo(owner));
     }
+    // When a slot leaves, the server drops its channels with a push that ioredis takes for the reply to whatever is under way on
+    // the connection; every later reply then answers the wrong question. A new connection has a clean queue.
+    for (const line of left) line.reconnect("a slot has left this master");
     for (const [node, line] of this.#lines) {
       if (line.channels.length > 0 || this.#ranges.some((range) => range.node === node)) continue;
       line.close();
       this.#lines.delete(node);
     }
+  }
+
+  /** Subscribes a channel on its line where that has not confirmed it, be it new there or refused before. */
+  #settle(channel: string, line: Line): void {
+    if (line.hears(channel)) return;
+    line.add(channel).then(
+      () => this.#listener?.restored([channel]),
+      () => undefined, // tried again at the next refresh, or by the line when it is back
+    );
   }
 
   close(): void {

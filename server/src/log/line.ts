@@ -24,8 +24,10 @@ export class Line implements ChannelLine {
   readonly id: string;
   readonly #options: LineOptions;
   readonly #redis: Redis;
-  /** Channels wanted, each with its confirmation on the present connection. */
+  /** Channels wanted, each with its confirmation under way on the present connection. */
   readonly #channels = new Map<string, Promise<void> | undefined>();
+  /** Channels that the server has confirmed on the present connection. */
+  readonly #confirmed = new Set<string>();
   /** True once all channels wanted are confirmed on the present connection. */
   #ready = false;
   #closed = false;
@@ -54,7 +56,7 @@ export class Line implements ChannelLine {
   }
 
   hears(channel: string): boolean {
-    return this.#ready && this.#channels.has(channel);
+    return this.#ready && this.#confirmed.has(channel);
   }
 
   owns(channel: string): boolean {
@@ -77,6 +79,7 @@ export class Line implements ChannelLine {
   async #confirm(channel: string): Promise<void> {
     try {
       await within(this.#redis.ssubscribe(channel), SUBSCRIBE_TIMEOUT_MS, "Subscribing");
+      if (this.#channels.has(channel)) this.#confirmed.add(channel);
     } catch (error) {
       if (this.#channels.has(channel)) this.#channels.set(channel, undefined); // asked for again, it is sent again
       if (/^MOVED/.test((error as Error).message)) this.#options.onMoved?.();
@@ -85,8 +88,14 @@ export class Line implements ChannelLine {
   }
 
   remove(channel: string): void {
-    if (!this.#channels.delete(channel) || this.#redis.status !== "ready") return;
+    if (!this.forget(channel) || this.#redis.status !== "ready") return;
     this.#redis.sunsubscribe(channel).catch(() => undefined); // cut meanwhile: then it is gone anyway
+  }
+
+  /** Wants a channel no longer, without a word to the server, which has dropped it itself. False where it was not wanted. */
+  forget(channel: string): boolean {
+    this.#confirmed.delete(channel);
+    return this.#channels.delete(channel);
   }
 
   #resume(): void {
@@ -114,13 +123,17 @@ export class Line implements ChannelLine {
     }
     if (this.#closed || this.#redis.status !== "ready") return;
     this.#ready = true;
-    for (const channel of this.#channels.keys()) this.#channels.set(channel, Promise.resolve());
+    for (const channel of this.#channels.keys()) {
+      this.#channels.set(channel, Promise.resolve());
+      this.#confirmed.add(channel);
+    }
     if (this.#channels.size > 0) this.#options.listener.restored(this.channels);
   }
 
   #cut(cause: string): void {
     if (!this.#ready) return;
     this.#ready = false;
+    this.#confirmed.clear();
     for (const channel of this.#channels.keys()) this.#channels.set(channel, undefined);
     if (this.#channels.size > 0) this.#options.listener.lost(this.channels, cause);
   }
