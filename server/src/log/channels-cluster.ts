@@ -1,10 +1,9 @@
-/// <reference path="../types/cluster-key-slot.d.ts" />
-import calculateSlot from "cluster-key-slot";
 import { Redis, type Cluster } from "ioredis";
 import { BellwireError } from "@bellwire/protocol";
 import { within, type ClusterTarget } from "@bellwire/emitter/internal";
 import type { ChannelLine, Channels, ChannelsListener } from "./channels.js";
 import { Line } from "./line.js";
+import { slotOf } from "./slot.js";
 
 const REFRESH_MS = 2000;
 const REFRESH_TIMEOUT_MS = 3000;
@@ -74,7 +73,7 @@ export class ClusterChannels implements Channels {
   }
 
   #ownerOf(channel: string): string | undefined {
-    const slot = calculateSlot(channel);
+    const slot = slotOf(channel);
     return this.#ranges.find(({ from, to }) => slot >= from && slot <= to)?.node;
   }
 

@@ -82,7 +82,7 @@ export class Line implements ChannelLine {
       if (this.#channels.has(channel)) this.#confirmed.add(channel);
     } catch (error) {
       if (this.#channels.has(channel)) this.#channels.set(channel, undefined); // asked for again, it is sent again
-      if (/^MOVED/.test((error as Error).message)) this.#options.onMoved?.();
+      if ((error as Error).message.startsWith("MOVED")) this.#options.onMoved?.();
       throw redisFailure(error);
     }
   }
@@ -104,7 +104,7 @@ export class Line implements ChannelLine {
       (error: unknown) => {
         if (this.#closed) return;
         this.#options.listener.error(error, "subscribe again");
-        if (/^MOVED/.test((error as Error).message)) this.#options.onMoved?.();
+        if ((error as Error).message.startsWith("MOVED")) this.#options.onMoved?.();
         // Connected and still deaf: start over rather than stay so.
         else if (this.#redis.status === "ready") this.#redis.disconnect(true);
       },

@@ -1,0 +1,122 @@
+import { createClient, type Client, type Message, type Resync, type Subscription } from "@bellwire/client";
+import { connectToken } from "../../support/tokens.js";
+import type { ClientRecord, Filter, FleetRecord, SubscriptionRecord } from "../record.js";
+
+/** One client, as JSON: a fleet may live in another process. */
+export interface ClientPlan {
+  readonly client: string;
+  readonly site: string;
+  readonly url: string;
+  readonly appKey: string;
+  readonly subscriptions: readonly { readonly topic: string; readonly filter: Filter; readonly replay: boolean }[];
+  /** False: it comes back with subscriptions made anew, as if it had never been there. For showing that the checker checks. */
+  readonly recovery: boolean;
+}
+
+/** Quick, so that a round is not spent on waiting; the jitter is the client's own. */
+const DELAYS = [100, 200, 400, 800, 1500];
+
+interface Held {
+  readonly plan: ClientPlan["subscriptions"][number];
+  readonly record: SubscriptionRecord;
+  subscription: Subscription;
+}
+
+interface Member {
+  readonly plan: ClientPlan;
+  readonly client: Client;
+  readonly held: Held[];
+  startingOver: boolean;
+}
+
+/** Real clients of the client package, and a record of all that they hear. */
+export class Fleet {
+  readonly #members = new Map<string, Member>();
+  readonly #record: { clients: ClientRecord[]; subscriptions: SubscriptionRecord[] } = { clients: [], subscriptions: [] };
+
+  get record(): FleetRecord {
+    return this.#record;
+  }
+
+  add(plan: ClientPlan): void {
+    const record: ClientRecord = { client: plan.client, site: plan.site, states: [], errors: [] };
+    this.#record.clients.push(record);
+    const { site, url, appKey } = plan;
+    const claims = { site, sub: plan.client, sid: `session of ${plan.client}`, grants: [{ topic: "*" }] };
+    const client = createClient({
+      url,
+      site,
+      linger: 0,
+      reconnect: { delays: DELAYS },
+      getConnectionToken: () => connectToken(appKey, claims),
+      onError: (error) => {
+        record.errors.push(`${Date.now()} ${error.message}`);
+        if (record.errors.length > 50) record.errors.shift();
+      },
+    });
+    client.onState((state) => void record.states.push({ state, at: Date.now() }));
+    const member: Member = { plan, client, held: [], startingOver: false };
+    this.#members.set(plan.client, member);
+    for (const one of plan.subscriptions) member.held.push(this.#subscribe(member, one));
+    if (!plan.recovery) client.onState((state) => state === "waiting" && this.#startOver(member));
+  }
+
+  #subscribe({ plan: { client: name, site }, client }: Member, plan: Held["plan"]): Held {
+    const { topic, filter } = plan;
+    const record: SubscriptionRecord = {
+      client: name,
+      site,
+      topic,
+      filter,
+      asked: Date.now(),
+      confirmed: undefined,
+      ended: undefined,
+      error: undefined,
+      heard: [],
+    };
+    this.#record.subscriptions.push(record);
+    return { plan, record, subscription: open(client, plan, record) };
+  }
+
+  /** What a program without recovery does: subscribes as if for the first time. */
+  #startOver(member: Member): void {
+    if (member.startingOver) return;
+    member.startingOver = true;
+    const { client } = member;
+    const held = member.held.filter(({ record }) => record.ended === undefined);
+    for (const { subscription } of held) subscription.unsubscribe();
+    setTimeout(() => {
+      member.startingOver = false;
+      for (const one of held) one.subscription = open(client, { ...one.plan, replay: false }, one.record);
+    }, 20);
+  }
+
+  /** Ends one subscription of a client. */
+  end(client: string, index: number): void {
+    const held = this.#members.get(client)?.held[index];
+    if (held === undefined || held.record.ended !== undefined) return;
+    held.subscription.unsubscribe();
+    held.record.ended = Date.now();
+  }
+
+  close(): void {
+    for (const { client } of this.#members.values()) client.close();
+  }
+}
+
+function open(client: Client, { topic, filter, replay }: Held["plan"], record: SubscriptionRecord): Subscription {
+  const hear = (event: Message | Resync): void => {
+    const at = Date.now();
+    if (event.resync === true) record.heard.push({ kind: "resync", at, topic: event.topic });
+    else {
+      const { epoch, offset, time, data } = event;
+      record.heard.push({ kind: "message", at, topic: event.topic, epoch, offset, time, data, replay: event.replay });
+    }
+  };
+  const subscription = client.subscribe(topic, filter as never, hear, { replay, onError: (error) => (record.error = error.message) });
+  subscription.ready.then(
+    () => (record.confirmed ??= Date.now()),
+    () => undefined, // ended first, or refused: `onError` has told
+  );
+  return subscription;
+}
