@@ -25,6 +25,8 @@ export interface RoundReport {
   readonly resyncs: number;
   readonly slowest: number;
   readonly violations: readonly string[];
+  /** What happened when, and what the relays printed last. */
+  readonly story: string;
 }
 
 /** Breaks a world, waits until it is whole again, and judges what everybody heard. */
@@ -65,6 +67,7 @@ export async function playRound(
       ...world.complaints,
       ...world.ledger.complaints,
     ],
+    story: world.story(),
   };
 }
 

@@ -3,6 +3,7 @@
  *   --seed N       the same choices again       --parallel N   worlds at a time, default 4
  *   --round N      one mixed round, by its seed --only a,b     faults by kind
  *   --alone        each fault once, by itself   --short        short durations
+ *   --verbose      after violations: when what broke, and the relays' last lines
  */
 import { parseArgs } from "node:util";
 import { playAlone } from "./alone.js";
@@ -25,6 +26,7 @@ const { values } = parseArgs({
     only: { type: "string" },
     alone: { type: "boolean", default: false },
     short: { type: "boolean", default: false },
+    verbose: { type: "boolean", default: false },
   },
 });
 
@@ -103,4 +105,5 @@ async function report(name: string, play: () => Promise<RoundReport>): Promise<v
   const figures = `${published} published, ${deliveries} heard, ${resyncs} resyncs, slowest ${slowest} ms`;
   console.log(`${name} (${((Date.now() - from) / 1000).toFixed(0)} s) ${outcome.faults.join(" + ")}: ${verdict}; ${figures}`);
   for (const violation of violations.slice(0, 15)) console.log(`    ${violation}`);
+  if (values.verbose && violations.length > 0) console.log(outcome.story);
 }

@@ -186,9 +186,12 @@ export class World {
     await sleep(300);
   }
 
-  /** What the relays printed last, for whoever has to find out. */
+  /** What broke when, and what the relays printed last, for whoever has to find out. */
   story(): string {
-    return this.relays.map(({ process }, i) => `relay ${i} (port ${process.port}):\n${process.lines.slice(-15).join("\n")}`).join("\n");
+    const faults = this.faults.map(({ kind, from, to }) => `${from} to ${to ?? "now"}: ${kind}\n`).join("");
+    return (
+      faults + this.relays.map(({ process }, i) => `relay ${i} (port ${process.port}):\n${process.lines.slice(-15).join("\n")}`).join("\n")
+    );
   }
 
   async close(): Promise<void> {

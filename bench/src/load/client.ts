@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
-import type { Dialect } from "./dialect.js";
+import type { Dialect, Speaker } from "./dialect.js";
 import type { ClientPlan } from "./plan.js";
 import type { Tally } from "./tally.js";
 import { clientFrame, CLOSE, PING, PONG, TEXT, walkFrames } from "./websocket-frames.js";
@@ -9,7 +9,7 @@ import { clientFrame, CLOSE, PING, PONG, TEXT, walkFrames } from "./websocket-fr
 const incoming = Buffer.allocUnsafe(262_144);
 
 /** One client: a TCP socket, the WebSocket handshake by hand, and a dialect that says what to send. */
-export class LoadClient {
+export class LoadClient implements Speaker {
   readonly plan: ClientPlan;
   readonly number: number;
   readonly tally: Tally;

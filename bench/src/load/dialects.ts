@@ -1,5 +1,4 @@
-import type { LoadClient } from "./client.js";
-import type { Dialect } from "./dialect.js";
+import type { Dialect, Speaker } from "./dialect.js";
 import { ONE_SITE, type ClientPlan, type DialectName, type Wish } from "./plan.js";
 import { connectToken } from "./tokens.js";
 
@@ -22,7 +21,7 @@ const MESSAGE = 52; // "4"
 const EVENT = 50; // "2" after a message's "4"
 
 /** Answers engine.io's pings and counts events; gives true where nothing is left to look at. */
-function takeEngineFrame(client: LoadClient, bytes: Buffer, start: number, end: number): boolean {
+function takeEngineFrame(client: Speaker, bytes: Buffer, start: number, end: number): boolean {
   if (bytes[start] === PING) {
     client.send("3");
     return true;
@@ -49,13 +48,13 @@ class BellwireDialect implements Dialect {
     return ENGINE_PATH;
   }
 
-  opened(client: LoadClient): void {
+  opened(client: Speaker): void {
     const kept = client.memory as Kept | undefined;
     const credential = kept === undefined ? { token: connectToken(this.#appKey, client.plan, client.number) } : { ticket: kept.ticket };
     client.send(`40${namespaceOf(client)},${JSON.stringify({ v: 1, ...credential })}`);
   }
 
-  text(client: LoadClient, bytes: Buffer, start: number, end: number): void {
+  text(client: Speaker, bytes: Buffer, start: number, end: number): void {
     if (takeEngineFrame(client, bytes, start, end)) return;
     const text = bytes.toString("utf8", start, end);
     const body = text.slice(text.indexOf(",") + 1);
@@ -64,7 +63,7 @@ class BellwireDialect implements Dialect {
     else if (text.startsWith("43")) this.#answered(client, body, bytes, start, end);
   }
 
-  #greeted(client: LoadClient, [, { ticket }]: [string, { ticket: string }]): void {
+  #greeted(client: Speaker, [, { ticket }]: [string, { ticket: string }]): void {
     const { wishes } = client.plan;
     const kept = client.memory as Kept | undefined;
     client.memory = { ticket, subscriptions: kept?.subscriptions ?? [] } satisfies Kept;
@@ -78,7 +77,7 @@ class BellwireDialect implements Dialect {
     client.send(`42${namespaceOf(client)},0${JSON.stringify(["subscribe", items])}`);
   }
 
-  #answered(client: LoadClient, body: string, bytes: Buffer, start: number, end: number): void {
+  #answered(client: Speaker, body: string, bytes: Buffer, start: number, end: number): void {
     type Result = { ticket: string; epoch: string; offset: number; error?: object; resync: boolean };
     const [{ results }] = JSON.parse(body.slice(body.indexOf("["))) as [{ results: Result[] }];
     const bad = results?.find((result) => result.error !== undefined || result.resync);
@@ -93,7 +92,7 @@ class BellwireDialect implements Dialect {
   }
 }
 
-function namespaceOf({ plan }: LoadClient): string {
+function namespaceOf({ plan }: Speaker): string {
   return `/site/${plan.site ?? ONE_SITE}`;
 }
 
@@ -113,12 +112,12 @@ class SocketIoDialect implements Dialect {
     return ENGINE_PATH;
   }
 
-  opened(client: LoadClient): void {
+  opened(client: Speaker): void {
     const auth = this.#appKey === undefined ? "" : JSON.stringify({ token: connectToken(this.#appKey, client.plan, client.number) });
     client.send(`40${prefixOf(client.plan)}${auth}`);
   }
 
-  text(client: LoadClient, bytes: Buffer, start: number, end: number): void {
+  text(client: Speaker, bytes: Buffer, start: number, end: number): void {
     if (takeEngineFrame(client, bytes, start, end)) return;
     const text = bytes.toString("utf8", start, end);
     if (text.startsWith("44")) client.fail(`was refused: ${text}`);

@@ -1,7 +1,7 @@
 import { Agent, request } from "node:http";
 import { channelOf } from "../load/dialects.js";
 import type { PublisherSettings } from "./plan.js";
-import type { Send } from "./senders.js";
+import type { Send } from "./send.js";
 
 const AT_ONCE = 200;
 

@@ -2,7 +2,8 @@ import { microseconds, sleep } from "../measure/clock.js";
 import { readSettings, serve } from "../rpc.js";
 import { httpFlood } from "./http-flood.js";
 import { siteName, type Pace, type PublisherSettings, type PublishFigures, type RunPlan, type Target } from "./plan.js";
-import { createSender, type Address, type Data } from "./senders.js";
+import type { Address, Data } from "./send.js";
+import { createSender } from "./senders.js";
 
 /** The publisher: a backend's process, apart from relay and load so that its own cost is nobody else's. */
 const settings = readSettings<PublisherSettings>();

@@ -5,24 +5,7 @@ import { channelOf, roomOf } from "../load/dialects.js";
 import { ONE_SITE } from "../load/plan.js";
 import { createCentrifugoSender } from "./centrifugo.js";
 import type { PublisherSettings } from "./plan.js";
-
-/** The data of every message of the bench; about 60 bytes of JSON, with what the load looks for at its beginning. */
-export interface Data {
-  readonly n: number;
-  readonly at: number;
-  readonly id: number;
-  readonly by: string;
-}
-
-export interface Address {
-  readonly site: string | undefined;
-  readonly topic: string;
-  /** Whether there are filters on `id`, so that peers without them publish to the id's room too. */
-  readonly filtered: boolean;
-}
-
-/** One peer's documented way to publish. What it gives resolves when the message was taken. */
-export type Send = (address: Address, data: Data) => Promise<unknown>;
+import type { Send } from "./send.js";
 
 export function createSender(settings: PublisherSettings): Send {
   switch (settings.sender) {

@@ -1,5 +1,5 @@
 import type { Table, Target } from "./outcome.js";
-import type { Kept } from "./store.js";
+import type { Kept } from "./kept.js";
 
 /** RESULTS.md as text. Pure. */
 export function toMarkdown(results: readonly Kept[], peers: readonly string[]): string {

@@ -1,18 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { toMarkdown } from "./markdown.js";
-import type { Outcome } from "./outcome.js";
+import type { Kept } from "./kept.js";
 import { toSvg } from "./plot.js";
-import type { Surroundings } from "./surroundings.js";
-
-/** A scenario's result as it is kept, so that one scenario can be run again without the others. */
-export interface Kept {
-  readonly name: string;
-  readonly surroundings: Surroundings;
-  /** Peers of the bench that were not there, each with the reason. */
-  readonly absent: readonly string[];
-  readonly outcome: Outcome;
-}
 
 /** The results in a folder: `results/<scenario>.json` and `.svg`, and RESULTS.md made from all of them. */
 export class ResultStore {
