@@ -104,30 +104,43 @@ export class Line implements ChannelLine {
       (error: unknown) => {
         if (this.#closed) return;
         this.#options.listener.error(error, "subscribe again");
-        if ((error as Error).message.startsWith("MOVED")) this.#options.onMoved?.();
         // Connected and still deaf: start over rather than stay so.
-        else if (this.#redis.status === "ready") this.#redis.disconnect(true);
+        if (this.#redis.status === "ready") this.#redis.disconnect(true);
       },
     );
   }
 
   async #subscribeAll(): Promise<void> {
-    const done = new Set<string>();
+    const asked = new Set<string>();
+    const confirmed: string[] = [];
     const batch = this.#options.oneByOne ? 1 : SUBSCRIBE_BATCH;
     // Channels asked for while this runs were refused by `add`, and are wanted all the same: go on until none is left.
     for (;;) {
-      const missing = this.channels.filter((channel) => !done.has(channel)).slice(0, batch);
+      const missing = this.channels.filter((channel) => !asked.has(channel)).slice(0, batch);
       if (missing.length === 0) break;
-      await within(this.#redis.ssubscribe(...missing), SUBSCRIBE_TIMEOUT_MS, "Subscribing");
-      for (const channel of missing) done.add(channel);
+      for (const channel of missing) asked.add(channel);
+      if (await this.#subscribeHere(missing)) confirmed.push(...missing);
     }
     if (this.#closed || this.#redis.status !== "ready") return;
     this.#ready = true;
-    for (const channel of this.#channels.keys()) {
+    const wanted = confirmed.filter((channel) => this.#channels.has(channel));
+    for (const channel of wanted) {
       this.#channels.set(channel, Promise.resolve());
       this.#confirmed.add(channel);
     }
-    if (this.#channels.size > 0) this.#options.listener.restored(this.channels);
+    if (wanted.length > 0) this.#options.listener.restored(wanted);
+  }
+
+  /** False where the server says that these channels live elsewhere: they are not for this line, and must not keep it from the others. */
+  async #subscribeHere(channels: readonly string[]): Promise<boolean> {
+    try {
+      await within(this.#redis.ssubscribe(...channels), SUBSCRIBE_TIMEOUT_MS, "Subscribing");
+      return true;
+    } catch (error) {
+      if (!(error as Error).message.startsWith("MOVED")) throw error;
+      this.#options.onMoved?.();
+      return false;
+    }
   }
 
   #cut(cause: string): void {
