@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { root } from "../house/tree.js";
-import { freePort } from "../support/redis.js";
+import { stablePort } from "../support/stable-port.js";
 import { eventually } from "./relays.js";
 
 export type Kind = "nginx" | "haproxy";
@@ -37,7 +37,7 @@ export class Balancer {
 
   /** Puts the configuration in place, starts the program and waits until it answers. */
   static async start(kind: Kind, program: string, targets: Targets): Promise<Balancer> {
-    const balancer = new Balancer(kind, program, await freePort(), await mkdtemp(join(tmpdir(), `bellwire-${kind}-`)));
+    const balancer = new Balancer(kind, program, await stablePort(), await mkdtemp(join(tmpdir(), `bellwire-${kind}-`)));
     try {
       // nginx started by root lets its workers be nobody.
       await chmod(balancer.#dir, 0o755);

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { filesOf, read, root } from "../house/tree.js";
-import { freePort } from "../support/redis.js";
+import { stablePort } from "../support/stable-port.js";
 import { checker, run } from "./checkers.js";
 import { copyOf, parseDockerfile, Replay, seenBy, type Stage, words } from "./dockerfile.js";
 import { eventually, RelayProcess, statusOf } from "./relays.js";
@@ -94,7 +94,7 @@ describe("the Dockerfile", function () {
       const settings = join(dir, "bellwire.yaml");
       await writeFile(settings, "drain: {accept: 100ms}\n");
       const env = { ...secrets, REALTIME_LOG: "memory", REALTIME_CONFIG: settings };
-      const relay = new RelayProcess(await freePort(), await freePort(), app, env, join(app, file as string));
+      const relay = new RelayProcess(await stablePort(), await stablePort(), app, env, join(app, file as string));
       const healthy = () => run(process.execPath, check, { env: { REALTIME_WS_PORT: String(relay.port) } });
       expect((await healthy()).status).to.equal(1);
       try {
@@ -109,7 +109,7 @@ describe("the Dockerfile", function () {
     it("starts the demo, too", async () => {
       const demo = await replay.folder("demo");
       const [, file] = words(stage("demo"), "CMD");
-      const port = await freePort();
+      const port = await stablePort();
       const env = {
         ...secrets,
         PATH: process.env.PATH,

@@ -5,7 +5,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { root } from "../house/tree.js";
-import { freePort, TestRedis } from "../support/redis.js";
+import { TestRedis } from "../support/redis.js";
+import { stablePort } from "../support/stable-port.js";
 
 export const SITE = "5";
 
@@ -112,7 +113,7 @@ export class Relays {
     const keys = { appKey: `base64:${randomBytes(32).toString("base64")}`, apiKey: randomBytes(16).toString("hex") };
     const env = { APP_KEY: keys.appKey, REALTIME_API_KEY: keys.apiKey, REDIS_URL: redis.url };
     const all: RelayProcess[] = [];
-    for (let i = 0; i < count; i++) all.push(new RelayProcess(await freePort(), await freePort(), dir, env));
+    for (let i = 0; i < count; i++) all.push(new RelayProcess(await stablePort(), await stablePort(), dir, env));
     const relays = new Relays(all, redis, dir, keys);
     try {
       await Promise.all(all.map((relay) => relay.run()));

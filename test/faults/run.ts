@@ -97,6 +97,7 @@ async function report(name: string, play: () => Promise<RoundReport>): Promise<v
       resyncs: 0,
       slowest: 0,
       violations: [`broke off: ${(error as Error).stack}`],
+      story: "",
     };
   }
   summary.add(outcome);

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { expect } from "chai";
 import type { SubscribeResult } from "@bellwire/protocol";
-import { freePort } from "../support/redis.js";
+import { stablePort } from "../support/stable-port.js";
 import { eventually, post, publish, request, Stage, subscribed } from "./stage.js";
 
 describe("the HTTP API", () => {
@@ -257,7 +257,7 @@ describe("the HTTP API", () => {
     });
 
     it("readyz with 503 before the first contact with Redis, while healthz says alive", async () => {
-      const relay = await stage.relay({ env: { REDIS_URL: `redis://127.0.0.1:${await freePort()}` } });
+      const relay = await stage.relay({ env: { REDIS_URL: `redis://127.0.0.1:${await stablePort()}` } });
       const { status, body } = await request(`${relay.httpUrl}/readyz`);
       expect([status, body.status, body.redis]).to.deep.equal([503, "starting", "down"]);
       expect((await request(`${relay.httpUrl}/healthz`)).status).to.equal(200);

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { freePort } from "../support/redis.js";
+import { stablePort } from "../support/stable-port.js";
 import { Packets } from "./packets.js";
 import { post, publish, request, Stage } from "./stage.js";
 
@@ -56,7 +56,7 @@ describe("what a relay serves where", () => {
   });
 
   it("is health alone, where realtime is switched off", async () => {
-    const relay = await stage.relay({ env: { REALTIME_ENABLED: "false", REDIS_URL: `redis://127.0.0.1:${await freePort()}` } });
+    const relay = await stage.relay({ env: { REALTIME_ENABLED: "false", REDIS_URL: `redis://127.0.0.1:${await stablePort()}` } });
     expect((await request(`${relay.httpUrl}/healthz`)).status).to.equal(200);
     expect(await request(`${relay.httpUrl}/readyz`)).to.deep.include({ status: 200, body: { status: "ready", redis: "none" } });
     for (const path of ["/socket.io/?EIO=4&transport=polling", "/metrics"])

@@ -1,20 +1,10 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
-}
+import { stablePort } from "./stable-port.js";
 
 /** A redis-server process of a test's own. */
 export class TestRedis {
@@ -30,7 +20,7 @@ export class TestRedis {
   }
 
   static async start(args: readonly string[] = []): Promise<TestRedis> {
-    const redis = new TestRedis(await freePort(), await mkdtemp(join(tmpdir(), "bellwire-redis-")), args);
+    const redis = new TestRedis(await stablePort(), await mkdtemp(join(tmpdir(), "bellwire-redis-")), args);
     await redis.run();
     return redis;
   }

@@ -7,6 +7,8 @@ import { fileURLToPath } from "node:url";
 import { stablePort } from "./stable-port.js";
 
 const BIN = fileURLToPath(new URL("../../server/bin/bellwire.js", import.meta.url));
+/** What node runs for `bellwire serve`; options may follow. */
+export const SERVE: readonly string[] = [BIN, "serve"];
 const KEPT_LINES = 200;
 
 /** A relay as it is run in earnest: `bellwire serve` in a process of its own, which can be killed, stopped and started again. */
@@ -33,7 +35,7 @@ export class RelayProcess {
    * @param env its settings; nothing of this process's own environment but PATH is passed on
    * @param program arguments of node
    */
-  static async start(env: Readonly<Record<string, string>>, program: readonly string[] = [BIN, "serve"]): Promise<RelayProcess> {
+  static async start(env: Readonly<Record<string, string>>, program: readonly string[] = SERVE): Promise<RelayProcess> {
     const relay = new RelayProcess(await stablePort(), await mkdtemp(join(tmpdir(), "bellwire-relay-")), env, program);
     await relay.run();
     return relay;
@@ -41,6 +43,10 @@ export class RelayProcess {
 
   get url(): string {
     return `http://127.0.0.1:${this.port}`;
+  }
+
+  get pid(): number {
+    return this.#process?.pid as number;
   }
 
   get running(): boolean {

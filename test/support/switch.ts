@@ -3,17 +3,18 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 
 /** A TCP forwarder whose target can be changed, as a balancer that has noticed. */
 export class Switch {
-  target: number;
+  /** The port that new connections go to, or who chooses one for each. */
+  target: number | (() => number);
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
-  private constructor(server: Server, target: number) {
+  private constructor(server: Server, target: Switch["target"]) {
     this.#server = server;
     this.target = target;
     server.on("connection", (inner) => this.#forward(inner));
   }
 
-  static async open(target: number): Promise<Switch> {
+  static async open(target: Switch["target"]): Promise<Switch> {
     const server = createServer();
     const made = new Switch(server, target);
     server.listen(0, "127.0.0.1");
@@ -26,7 +27,7 @@ export class Switch {
   }
 
   #forward(inner: Socket): void {
-    const outer = connect(this.target, "127.0.0.1");
+    const outer = connect(typeof this.target === "number" ? this.target : this.target(), "127.0.0.1");
     for (const [from, to] of [
       [inner, outer],
       [outer, inner],
