@@ -27,6 +27,7 @@ import type { TopicLog } from "./log/topic-log.js";
 import { createLogger, type Logger } from "./logger.js";
 import { Gateway } from "./socket/gateway.js";
 import { Subscriptions } from "./socket/subscriptions.js";
+import { StallWatch } from "./stall.js";
 import { Stats } from "./stats.js";
 import { createTypeHint } from "./type-hint.js";
 
@@ -66,6 +67,7 @@ export class Relay {
   readonly #app: FastifyInstance;
   readonly #internal: FastifyInstance | undefined;
   readonly #takesConnections: RelayOptions["takesConnections"];
+  readonly #stall: StallWatch = new StallWatch();
   readonly #timers: NodeJS.Timeout[] = [];
   #draining = false;
 
@@ -148,7 +150,7 @@ export class Relay {
   #registerInternal(app: FastifyInstance): void {
     const { config, stats, log, feeds } = this;
     const keys = new ApiKeys(config.apiKeys);
-    registerApi(app, { keys, log, stats, maxDataBytes: config.limits.dataBytes });
+    registerApi(app, { keys, log, stats, maxDataBytes: config.limits.dataBytes, stall: this.#stall });
     registerControl(app, { keys, send: (command) => this.#control.send(command), counts: () => this.counts() });
     registerMetrics(app, stats, {
       connections: () => this.gateway?.connections.size ?? 0,
@@ -268,6 +270,7 @@ export class Relay {
   /** Tells every client, closes all sockets and connections. */
   async close(): Promise<void> {
     this.#draining = true;
+    this.#stall.stop();
     for (const timer of this.#timers) clearInterval(timer);
     if (this.gateway !== undefined) {
       this.#refuseAll(this.gateway);

@@ -133,6 +133,11 @@ function contract(name: string, open: (limits?: Limits) => Promise<Open>): void 
       expect(await append("T", "other", { retry: true })).to.have.property("offset", 2);
     });
 
+    it("finds an id in the log where its key is gone", async () => {
+      const first = await append("T", "kept");
+      expect(await append("T", "kept", { idempotent: true, retry: true })).to.deep.equal(first);
+    });
+
     it("takes the same idempotency key once, also without a retry mark", async () => {
       const first = await append("T", "key", { idempotent: true });
       expect(await append("T", "key", { idempotent: true })).to.deep.equal(first);

@@ -3,6 +3,7 @@ import { BellwireError, isSite, type WireError } from "@bellwire/protocol";
 import type { Publication } from "@bellwire/emitter/internal";
 import { toBellwireError } from "../failure.js";
 import type { TopicLog } from "../log/topic-log.js";
+import type { StallWatch } from "../stall.js";
 import type { Stats } from "../stats.js";
 import type { ApiKeys } from "./api-keys.js";
 import { openApi } from "./openapi.js";
@@ -13,6 +14,7 @@ export interface ApiOptions {
   readonly log: TopicLog;
   readonly stats: Stats;
   readonly maxDataBytes: number;
+  readonly stall: StallWatch;
 }
 
 type Result = { topic: string; epoch: string; offset: number } | { topic: string; error: WireError };
@@ -36,11 +38,13 @@ export function registerApi(app: FastifyInstance, options: ApiOptions): void {
   });
 }
 
-async function publish({ log, stats }: ApiOptions, items: readonly ParsedItem[]): Promise<Result[]> {
+async function publish({ log, stats, stall }: ApiOptions, items: readonly ParsedItem[]): Promise<Result[]> {
   const results = await Promise.all(
     items.map(async (item): Promise<Result> => {
       if ("error" in item) return { topic: item.topic, error: item.error.toJSON() };
-      return append(log, stats, item.publication);
+      const { publication } = item;
+      // A late attempt looks for its own retry in the log too: the key alone may have been evicted from a full Redis.
+      return append(log, stats, publication.idempotent && stall.recent ? { ...publication, retry: true } : publication);
     }),
   );
   // Nothing went in and a later try may succeed: say so in the status, so that the caller's own retries work.
