@@ -58,11 +58,13 @@ export class SentinelStore implements Store {
     }
   }
 
-  /** Until this server follows another one. */
+  /** Until this server follows another one; for 30 s at most, since Sentinels may give a failover up. */
   async demoted(port: number): Promise<void> {
     const redis = new Redis({ host: "127.0.0.1", port });
     try {
-      while (!/role:slave/.test(await redis.info("replication"))) await sleep(100);
+      for (const end = Date.now() + 30_000; Date.now() < end; await sleep(100)) {
+        if (/role:slave/.test(await redis.info("replication"))) return;
+      }
     } finally {
       redis.disconnect();
     }
