@@ -289,7 +289,10 @@ async function listen(app: FastifyInstance, port: number, host: string | undefin
   const { server } = app;
   await new Promise<void>((resolve, reject) => {
     const fail = (error: NodeJS.ErrnoException): void => {
-      const reason = error.code === "EADDRINUSE" ? `port ${port} is taken: stop what listens there, or set ${variable}` : error.message;
+      const reason =
+        error.code === "EADDRINUSE"
+          ? `port ${port} is taken: stop what listens there, or set ${variable}`
+          : `${error.message} (${variable}, REALTIME_WS_HOST)`;
       reject(new ConfigError(`Can't listen: ${reason}`));
     };
     server.once("error", fail);

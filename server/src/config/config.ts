@@ -48,18 +48,19 @@ export function readConfig(env: Environment): Config {
   const read = new Reader(env);
   const notices: string[] = [];
   const production = env.NODE_ENV === "production";
+  const enabled = read.flag("REALTIME_ENABLED", true);
   const path = read.text("REALTIME_CONFIG");
   const file = path === undefined ? emptyFile() : readConfigFile(path);
   const port = read.integer("REALTIME_WS_PORT", 0, 65_535) ?? 6200;
   const publicUrl = read.url("REALTIME_PUBLIC_URL", ["ws:", "wss:", "http:", "https:"]);
   const config: Config = {
-    enabled: read.flag("REALTIME_ENABLED", true),
+    enabled,
     production,
     port,
     host: read.text("REALTIME_WS_HOST"),
     internalPort: read.integer("REALTIME_INTERNAL_PORT", 0, 65_535),
     publicUrl: publicUrl ?? new URL(`ws://localhost:${port}`),
-    keys: { keys: appKeys(read, production, notices).map((key) => ({ key })) },
+    keys: { keys: appKeys(read, production && enabled, notices).map((key) => ({ key })) },
     siteKeys: siteKeys(file),
     anonymous: (site) => file.sites[site]?.anonymous ?? file.anonymous,
     apiKeys: apiKeys(read, file, production, notices),
@@ -86,11 +87,11 @@ function requireLog(read: Reader, { production, redis, enabled }: Config): void 
   }
 }
 
-function appKeys(read: Reader, production: boolean, notices: string[]): string[] {
+function appKeys(read: Reader, required: boolean, notices: string[]): string[] {
   const key = read.text("APP_KEY");
   const previous = read.list("APP_PREVIOUS_KEYS") ?? [];
   if (key === undefined) {
-    if (production)
+    if (required)
       throw new ConfigError(
         "Set APP_KEY to the key that your backend signs tokens with, at least 32 bytes, e.g. base64:$(openssl rand -base64 32)",
       );
