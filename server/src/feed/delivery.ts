@@ -52,6 +52,7 @@ function deliverRoom(room: Room, merging: number | undefined, encode: Encode): v
   for (let i = 0; i < seats.length; i++) {
     const member = (seats[i] as (typeof seats)[number]).member;
     if (merging !== undefined && member.turn === merging && (member.touched as Room[]).length > 1) continue;
+    if (member.degraded) continue; // a resync is to come, and its position covers these
     frame ??= encode(batch);
     if (guarded) send(member, batch, frame, encode);
     else {
@@ -64,6 +65,7 @@ function deliverRoom(room: Room, merging: number | undefined, encode: Encode): v
 /** Sends what of a batch is for this member. Where it leaves messages out, a later `positions` tells that nothing was missed. */
 function send(member: Member, messages: readonly Message[], frame: Frame, encode: Encode): void {
   const { recipient } = member;
+  if (member.degraded) return;
   const allowed = messages.some((message) => isExcluded(message, recipient))
     ? messages.filter((message) => !isExcluded(message, recipient))
     : messages;

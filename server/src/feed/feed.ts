@@ -187,6 +187,11 @@ export class Feed {
     this.#merge(tail);
   }
 
+  /** Looks whether the log has gone on, for a client that comes from further ahead than this relay has heard. */
+  async lookAhead(): Promise<void> {
+    this.compare(await this.#host.read(this, this.#head));
+  }
+
   #hold(epoch: string, entry: Entry): void {
     if (this.#held.length < MAX_HELD) this.#held.push({ epoch, entry });
     else this.#heldOverflow = true;

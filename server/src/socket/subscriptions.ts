@@ -4,6 +4,7 @@ import {
   grantCovers,
   type ParsedFilter,
   type ParsedGrant,
+  type Position,
   type SubscribeResult,
   type Subscribed,
 } from "@bellwire/protocol";
@@ -136,6 +137,10 @@ export class Subscriptions {
 
   /** Reads further back than memory reaches, where this item needs it; one read serves all clients that wait for it. */
   async #reachBack(feed: Feed, connection: Connection, { since, filter }: Admitted["request"]): Promise<Older | undefined> {
+    if (feed.live && "position" in since && isAhead(since.position, feed.head)) {
+      // Another relay was quicker to hear what this client has heard: answered from here, it would hear that again.
+      await feed.lookAhead().catch(() => undefined);
+    }
     if (!feed.live || feed.recover(since, filter, connection) !== "older") return undefined;
     return feed.older().catch(() => undefined); // then memory is all there is, and a resync says so
   }
@@ -242,4 +247,8 @@ export class Subscriptions {
     for (const pending of connection.pending.values()) pending.wanted = false;
     for (const id of [...connection.subscriptions.keys()]) this.#end(connection, id);
   }
+}
+
+function isAhead(position: Position, head: Position | undefined): boolean {
+  return head !== undefined && position.epoch === head.epoch && position.offset > head.offset;
 }
