@@ -91,6 +91,8 @@ function create(target: RedisTarget, options: RedisOptions, sharded: boolean): R
     enableOfflineQueue: false,
     enableAutoPipelining: options.enableAutoPipelining ?? false,
     lazyConnect: options.lazyConnect ?? false,
+    // ioredis would send what was in flight again, without a word: a publish would happen twice.
+    retryDelayOnFailover: 0,
     redisOptions: { ...target.options, ...options },
   };
   return new Cluster([...target.nodes], cluster as never);
