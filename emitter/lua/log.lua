@@ -42,15 +42,27 @@ local function open(key, last, now, replication)
   return epoch, '0'
 end
 
+-- True where entries were deleted from the end of a log: what was appended last is then gone, and the newest that is left
+-- would pass for the head.
+local function beheaded(key, newest)
+  local info = redis.call('XINFO', 'STREAM', key)
+  for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id' then return info[i + 1] ~= newest end
+  end
+end
+
 -- The head of a log, opened first where nobody did or where its past can't be vouched for.
+-- `whole` asks for the check above too. An append needs none: it leaves a hole in the offsets, which every reader sees.
 -- Returns epoch and offset as text, and whether it was opened just now.
-local function head(key, now)
+local function head(key, now, whole)
   local replication = replid()
   local newest = redis.pcall('XREVRANGE', key, '+', '-', 'COUNT', 1)
   local last = nil
   if newest.err == nil and newest[1] then
     local epoch, offset = position(newest[1])
-    if field(newest[1], 'r') == replication and string.len(epoch) <= 17 then return epoch, offset, false, replication end
+    if field(newest[1], 'r') == replication and string.len(epoch) <= 17 and not (whole and beheaded(key, newest[1][1])) then
+      return epoch, offset, false, replication
+    end
     if string.len(epoch) <= 15 or (string.len(epoch) == 16 and tonumber(epoch) < 9e15) then last = epoch end
   end
   local epoch, offset = open(key, last, now, replication)

@@ -9,7 +9,7 @@
 local key = KEYS[1]
 local now = redis.call('TIME')
 local age = tonumber(ARGV[3])
-local epoch, offset, fresh = head(key, now)
+local epoch, offset, fresh = head(key, now, true)
 if ARGV[1] == '-' and not fresh then
   expire(key, tonumber(millis(now)), age, tonumber(ARGV[2]))
 end

@@ -246,6 +246,24 @@ describe("Redis", () => {
       expect(second.offset).to.equal(1);
     });
 
+    it("takes a new epoch when its newest entries were deleted, so that whoever had not heard them is told", async () => {
+      await append("T");
+      const second = await append("T");
+      const third = await append("T");
+      expect(await raw.xdel(key("T"), `${third.epoch}-3`)).to.equal(1);
+      const { head } = await opened.log.read("5", "T", second);
+      expect(Number(head.epoch)).to.be.greaterThan(Number(second.epoch));
+      expect(head.offset).to.equal(0);
+    });
+
+    it("leaves a hole in the offsets where a deleted entry was followed by another", async () => {
+      const first = await append("T");
+      const second = await append("T");
+      await raw.xdel(key("T"), `${second.epoch}-2`);
+      expect(await append("T")).to.deep.equal({ epoch: first.epoch, offset: 3 });
+      expect((await opened.log.read("5", "T", first)).entries.map(({ offset }) => offset)).to.deep.equal([3]);
+    });
+
     it("opens anew where its key holds garbage", async () => {
       for (const spoil of [
         () => raw.set(key("T"), "garbage"),
