@@ -257,6 +257,24 @@ describe("a feed proves that nothing is missing", () => {
     expect(listener.offsets).to.deep.equal([[1]]);
   });
 
+  it("does not go live on a read that began before its channel was confirmed", async () => {
+    const harness = await FeedHarness.live();
+    const listener = new Listener();
+    harness.join(listener);
+    harness.hearing = false;
+    harness.feed.suspend();
+    const read = deferred<ReturnType<FeedHarness["tail"]>>();
+    harness.onRead.push(() => read.promise);
+    const caughtUp = harness.feed.catchUp();
+    const stale = harness.tail(harness.feed.head);
+    harness.append({ id: 1 }); // after the read, and before anybody listens
+    harness.hearing = true;
+    read.resolve(stale);
+    await caughtUp;
+    harness.feed.flush();
+    expect(listener.offsets).to.deep.equal([[1]]);
+  });
+
   it("delivers nothing while the channel is away, and everything once after", async () => {
     const harness = await FeedHarness.live();
     const listener = new Listener();

@@ -141,8 +141,10 @@ export class Feed {
     for (let round = 0; round < 5; round++) {
       this.#heldOverflow = false;
       const cuts = this.#cuts;
+      // What was published between a read and a later confirmation of the channel is in neither.
+      const heard = this.#host.hears(this);
       this.#merge(await this.#host.read(this, this.#head));
-      if (cuts === this.#cuts && this.#host.hears(this) && this.#bridge()) return;
+      if (heard && cuts === this.#cuts && this.#host.hears(this) && this.#bridge()) return;
     }
     throw new Error(`The log of ${this.name} could not be read without gaps`);
   }
