@@ -28,7 +28,7 @@ describe("a relay whose Redis goes away", function () {
 
   it("keeps its sockets, says what is wrong, admits as degraded, fails publishes in time, and resyncs on return", async () => {
     await client.subscribe({ id: "before", topic: "Before" });
-    await post(relay, "5", { topic: "Before", data: { id: 1 } });
+    const published = await post(relay, "5", { topic: "Before", data: { id: 1 } });
     await client.until(() => client.messages("Before").length === 1);
     await redis.kill();
     await eventually(() => !relay.relay.log.status.up, "the relay has noticed");
@@ -41,6 +41,14 @@ describe("a relay whose Redis goes away", function () {
     expect(during).to.deep.include({ degraded: true, messages: [] });
     const again = (await client.subscribe({ id: "again", topic: "Before", since: { epoch: "1", offset: 1 } })) as [Subscribed];
     expect(again[0], "a position that nobody can vouch for").to.deep.include({ degraded: true, resync: true });
+    // Another relay, which still has its Redis, may have told it more.
+    const since = { epoch: published.body.results?.[0]?.epoch as string, offset: 7 };
+    const [ahead] = await client.subscribe({ id: "ahead", topic: "Before", since });
+    expect(ahead, "a client that has heard more than this relay is not taken back").to.deep.include({
+      ...since,
+      degraded: true,
+      resync: true,
+    });
 
     const failed = await post(relay, "5", { topic: "Before", data: { id: 2 } });
     expect([failed.status, failed.body.error?.code, failed.body.error?.retry]).to.deep.equal([503, "unavailable", "later"]);

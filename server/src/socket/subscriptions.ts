@@ -43,6 +43,9 @@ interface Prepared extends Admitted {
 // What a notice is taken to weigh until the socket has taken it, in bytes.
 const NOTICE_BYTES = 256;
 
+/** The position of a feed that never read its log. */
+const UNKNOWN: Position = { epoch: "", offset: 0 };
+
 type Step = Prepared | { readonly id: string; readonly error: BellwireError };
 
 /** Makes and ends subscriptions of connections. */
@@ -159,7 +162,7 @@ export class Subscriptions {
       connection.subscriptions.set(id, { id, topic, filter, feed, proof, held });
       this.count++;
       const ticket = held ? null : this.#admission.tickets.forSubscription(connection, proof, Date.now() / 1000);
-      return this.#result(id, feed, messages, resync, ticket);
+      return this.#result(request, feed, messages, resync, ticket);
     } catch (error) {
       return { id, error: toBellwireError(error).toJSON() };
     } finally {
@@ -178,11 +181,19 @@ export class Subscriptions {
     return further === "older" ? unknown : further;
   }
 
-  #result(id: string, feed: Feed, messages: Exclude<Recovery, "older">["messages"], resync: boolean, ticket: string | null): Subscribed {
+  #result(
+    { id, since }: Admitted["request"],
+    feed: Feed,
+    messages: Exclude<Recovery, "older">["messages"],
+    resync: boolean,
+    ticket: string | null,
+  ): Subscribed {
+    // A relay that is behind must not take a client's cursor back: it would hear again what another relay has told it.
+    const { epoch, offset } = "position" in since && isAhead(since.position, feed.head) ? since.position : (feed.head ?? UNKNOWN);
     return {
       id,
-      epoch: feed.head?.epoch ?? "",
-      offset: feed.head?.offset ?? 0,
+      epoch,
+      offset,
       ticket,
       messages: messages.map((message) => message.toWire()),
       resync,
