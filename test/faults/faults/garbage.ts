@@ -40,10 +40,12 @@ async function spoilChannel(redis: Redis, world: World, random: Random): Promise
 
 /** A payload that was, or is to come, with a part cut off or something else in it. */
 async function spoiledPayload(redis: Redis, key: string, random: Random): Promise<string> {
-  const newest = (await redis.xrevrange(key, "+", "-", "COUNT", 1).catch(() => []))[0];
+  // Of entries that were published: garbage may have been appended behind them.
+  const entries = await redis.xrevrange(key, "+", "-", "COUNT", 50).catch(() => []);
+  const newest = entries.find(([, fields]) => /^[0-9a-f]{40}$/.test(fields[fields.indexOf("r") + 1] ?? ""));
   const [epoch, offset] = (newest?.[0] ?? "1-1").split("-") as [string, string];
   const ahead = random.pick([-1, 0, 1, 2, 1000, 2 ** 40]);
-  // The next message in full would be no garbage but a forgery, and whoever may write here could publish it as well.
+  // A message to come in full would be no garbage but a forgery, and whoever may write here could publish it as well.
   const broken = ["", "{", "null", "5", '"x"', "[1]", '{"n":', "[".repeat(20_000)];
   const lines = [
     random.chance(0.8) ? epoch : random.pick(["", "x", "-1", "9".repeat(40), String(Number(epoch) + 1)]),
@@ -51,7 +53,7 @@ async function spoiledPayload(redis: Redis, key: string, random: Random): Promis
     random.chance(0.8) ? String(Date.now()) : random.pick(["", "soon", "1e400"]),
     "id",
     random.chance(0.8) ? "" : random.pick(["{", "[1]", "null", '{"user":5}', '{"user":{}}']),
-    random.pick(ahead === 1 ? broken : [...broken, "[]", `{"__proto__":{"n":1}}`]),
+    random.pick(ahead >= 1 ? broken : [...broken, "[]", `{"__proto__":{"n":1}}`]),
   ];
   const text = lines.join("\n");
   return random.chance(0.3) ? text.slice(0, random.integer(0, text.length - 1)) : text;
