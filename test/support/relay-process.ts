@@ -36,9 +36,17 @@ export class RelayProcess {
    * @param program arguments of node
    */
   static async start(env: Readonly<Record<string, string>>, program: readonly string[] = SERVE): Promise<RelayProcess> {
-    const relay = new RelayProcess(await stablePort(), await mkdtemp(join(tmpdir(), "bellwire-relay-")), env, program);
-    await relay.run();
-    return relay;
+    const dir = await mkdtemp(join(tmpdir(), "bellwire-relay-"));
+    for (let attempt = 1; ; attempt++) {
+      const relay = new RelayProcess(await stablePort(), dir, env, program);
+      try {
+        await relay.run();
+        return relay;
+      } catch (error) {
+        // Somebody else may have drawn the same port since it was found free.
+        if (attempt === 3 || !relay.lines.some((line) => line.includes(`port ${relay.port} is taken`))) throw error;
+      }
+    }
   }
 
   get url(): string {
