@@ -71,27 +71,25 @@ class OpenEmitter implements Emitter {
     const publisher = this.#current;
     if (publisher === undefined) return Promise.resolve(null);
     const work = (async (): Promise<void> => publisher.control(parseCommand(kind, site, body)))();
-    return watch(work, (outcome) => {
-      if ("error" in outcome) this.#report(outcome.error, { site, command: kind });
-    });
+    return watch(work, { failed: (error) => this.#report(error, { site, command: kind }) });
   }
 
   #publishOne(site: string, topic: string, data: unknown, options: unknown): Promise<Position | null> {
     const publisher = this.#current;
     if (publisher === undefined) return Promise.resolve(null);
     const work = publishOne((publication) => publisher.append(publication), this.#settings.maxDataBytes, site, topic, data, options);
-    return watch(work, (outcome) => {
-      if ("error" in outcome) this.#report(outcome.error, { site, topic });
-    });
+    return watch(work, { failed: (error) => this.#report(error, { site, topic }) });
   }
 
   #publishEach(site: string, topics: readonly string[], data: unknown, options: unknown): Promise<PublishResult[] | null> {
     const publisher = this.#current;
     if (publisher === undefined) return Promise.resolve(null);
     const work = publishEach((publication) => publisher.append(publication), this.#settings.maxDataBytes, site, topics, data, options);
-    return watch(work, (outcome) => {
-      if ("error" in outcome) return this.#report(outcome.error, { site });
-      for (const { topic, error } of (outcome.value ?? []).filter(isRefused)) this.#report(error, { site, topic });
+    return watch(work, {
+      failed: (error) => this.#report(error, { site }),
+      succeeded: (results) => {
+        for (const { topic, error } of (results ?? []).filter(isRefused)) this.#report(error, { site, topic });
+      },
     });
   }
 

@@ -1,7 +1,7 @@
 import { BellwireError, type Position } from "@bellwire/protocol";
 import type { Command } from "./control/command.js";
 import { finalError, isOutcomeUnknown, waitAfter } from "./attempts.js";
-import { within } from "./redis/failure.js";
+import { Guard } from "./guard.js";
 import type { Publication, Transport } from "./transport.js";
 
 export interface PublisherOptions {
@@ -29,7 +29,10 @@ interface Task<T> {
 export class Publisher {
   readonly #transport: Transport;
   readonly #options: PublisherOptions;
-  readonly #pending = new Set<Promise<unknown>>();
+  readonly #guard = new Guard();
+  #underWay = 0;
+  /** Called when nothing is under way any more. */
+  #onIdle: (() => void) | undefined;
   /** Ends the waits between attempts. */
   readonly #wake = new Set<() => void>();
   #closed = false;
@@ -55,45 +58,57 @@ export class Publisher {
     });
   }
 
-  async #run<T>(task: Task<T>): Promise<T> {
-    if (this.#closed) throw closedError();
-    if (this.#pending.size >= this.#options.maxPending) {
-      throw new BellwireError("limit", `More than ${this.#options.maxPending} publishes are under way: await some of them`, {
-        after: 1000,
-      });
+  #run<T>(task: Task<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(closedError());
+    if (this.#underWay >= this.#options.maxPending) {
+      const message = `More than ${this.#options.maxPending} publishes are under way: await some of them`;
+      return Promise.reject(new BellwireError("limit", message, { after: 1000 }));
     }
-    const work = this.#attempts(task);
-    const settled = work.then(ignore, ignore);
-    this.#pending.add(settled);
-    settled.finally(() => this.#pending.delete(settled)).catch(ignore);
-    return work;
-  }
-
-  async #attempts<T>(task: Task<T>): Promise<T> {
+    this.#underWay++;
     const { timeout } = this.#options;
     const deadline = performance.now() + timeout * MARGIN;
+    // Most publishes are one attempt that works: this path is short on purpose.
+    return this.#attempt(task, false, timeout * ATTEMPT_SHARE).then(
+      (value) => {
+        this.#settled();
+        return value;
+      },
+      (error: unknown) => this.#again(task, toError(error), deadline).finally(() => this.#settled()),
+    );
+  }
+
+  #settled(): void {
+    if (--this.#underWay === 0) this.#onIdle?.();
+  }
+
+  /** Tries again after a failed attempt, until it works or the time is up. */
+  async #again<T>(task: Task<T>, first: BellwireError, deadline: number): Promise<T> {
+    let error = first;
     let outcomeUnknown = false;
-    for (let attempt = 1; ; attempt++) {
-      const error = await this.#attempt(task, attempt > 1, Math.min(timeout * ATTEMPT_SHARE, deadline - performance.now()));
-      if (!(error instanceof BellwireError)) return error;
+    for (let failed = 1; ; failed++) {
       outcomeUnknown ||= isOutcomeUnknown(error);
-      const wait = waitAfter(attempt, error, Math.random());
-      const again = error.code === "limit" || isOutcomeUnknown(error);
-      const failed = finalError(error, outcomeUnknown, task.unknown);
-      if (!again || this.#closed || performance.now() + wait >= deadline) throw failed;
+      const wait = waitAfter(failed, error, Math.random());
+      const useful = error.code === "limit" || isOutcomeUnknown(error);
+      const final = finalError(error, outcomeUnknown, task.unknown);
+      if (!useful || this.#closed || performance.now() + wait >= deadline) throw final;
       await this.#pause(wait);
-      if (this.#closed) throw failed;
+      if (this.#closed) throw final;
+      try {
+        return await this.#attempt(task, true, Math.min(this.#options.timeout * ATTEMPT_SHARE, deadline - performance.now()));
+      } catch (next) {
+        error = toError(next);
+      }
     }
   }
 
-  async #attempt<T>({ name, attempt }: Task<T>, retry: boolean, time: number): Promise<T | BellwireError> {
+  #attempt<T>({ name, attempt }: Task<T>, retry: boolean, time: number): Promise<T> {
     const timeout = Math.max(1, Math.floor(time));
     try {
-      // Transports keep the time themselves; one that doesn't must not keep the caller.
-      return await within(attempt(retry, timeout), timeout + 20, name);
+      const work = attempt(retry, timeout);
+      // One that doesn't keep the time itself must not keep the caller.
+      return this.#transport.punctual === true ? work : this.#guard.within(work, timeout, name);
     } catch (error) {
-      if (error instanceof BellwireError) return error;
-      return new BellwireError("unavailable", error instanceof Error ? error.message : "The transport failed", { cause: error });
+      return Promise.reject(error);
     }
   }
 
@@ -113,9 +128,18 @@ export class Publisher {
   async close(): Promise<void> {
     this.#closed = true;
     for (const wake of this.#wake) wake();
-    await Promise.all(this.#pending);
+    if (this.#underWay > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve;
+      });
+    }
     await this.#transport.close().catch(ignore); // what is closed badly is closed too
   }
+}
+
+function toError(error: unknown): BellwireError {
+  if (error instanceof BellwireError) return error;
+  return new BellwireError("unavailable", error instanceof Error ? error.message : "The transport failed", { cause: error });
 }
 
 function ignore(): void {}

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { BellwireError, parseSite, parseTopic, type Position, type TopicPosition } from "@bellwire/protocol";
 import { SwitchedOff } from "./attempts.js";
 import { encodeData, parseExcept, parseIdempotencyKey, type PublishOptions } from "./message.js";
-import type { Publication } from "./transport.js";
+import type { Except, Publication } from "./transport.js";
 
 /** Where a message stands in its topic's log, or why it may not. */
 export type PublishResult = TopicPosition | { readonly topic: string; readonly error: BellwireError };
@@ -33,7 +33,7 @@ export type Append = (publication: Publication) => Promise<Position>;
 const MAX_TOPICS = 1000;
 
 /** Resolves to null where the relay is switched off. */
-export async function publishOne(
+export function publishOne(
   append: Append,
   maxBytes: number,
   site: string,
@@ -41,12 +41,18 @@ export async function publishOne(
   data: unknown,
   options: unknown,
 ): Promise<Position | null> {
+  let publication: Publication;
   try {
-    return await append(addressed(encode(site, data, options, maxBytes), topic));
+    publication = addressed(encode(site, data, options, maxBytes), topic);
   } catch (error) {
-    if (error instanceof SwitchedOff) return null;
-    throw error;
+    return Promise.reject(error);
   }
+  return append(publication).then(undefined, nullIfOff);
+}
+
+function nullIfOff(error: unknown): null {
+  if (error instanceof SwitchedOff) return null;
+  throw error;
 }
 
 /** Resolves to null where the relay is switched off. */
@@ -73,27 +79,31 @@ export async function publishEach(
   return results.some((result) => "error" in result && result.error instanceof SwitchedOff) ? null : results;
 }
 
-type Common = Pick<Publication, "site" | "data" | "except"> & { readonly idempotencyKey: string | undefined };
+interface Common {
+  readonly site: string;
+  readonly data: string;
+  readonly except: Except | undefined;
+  readonly idempotencyKey: string | undefined;
+}
 
 function encode(site: unknown, data: unknown, options: unknown, maxBytes: number): Common {
   const given = options === undefined || options === null ? {} : options;
   if (typeof given !== "object") throw new BellwireError("bad-request", "The options of publish are {idempotencyKey?, except?}");
-  const { idempotencyKey, except: exceptGiven } = given as PublishOptions;
-  const except = parseExcept(exceptGiven);
+  const { idempotencyKey, except } = given as PublishOptions;
   return {
     site: parseSite(site),
     data: encodeData(data ?? {}, maxBytes),
     idempotencyKey: parseIdempotencyKey(idempotencyKey),
-    ...(except === undefined ? {} : { except }),
+    except: parseExcept(except),
   };
 }
 
-function addressed({ idempotencyKey, ...common }: Common, topic: unknown): Publication {
-  return {
-    ...common,
-    topic: parseTopic(topic),
-    id: idempotencyKey ?? randomUUID(),
-    idempotent: idempotencyKey !== undefined,
-    retry: false,
-  };
+// Field by field: this runs for every publish, and spreading an object costs ten times as much.
+function addressed({ site, data, except, idempotencyKey }: Common, topic: unknown): Publication {
+  const id = idempotencyKey ?? randomUUID();
+  const idempotent = idempotencyKey !== undefined;
+  const checked = parseTopic(topic);
+  return except === undefined
+    ? { site, topic: checked, data, id, idempotent, retry: false }
+    : { site, topic: checked, data, id, idempotent, retry: false, except };
 }

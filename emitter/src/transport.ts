@@ -38,6 +38,8 @@ export interface LogTransport {
 
 /** One way to the relays: to their topic logs, and to what they can be told. */
 export interface Transport extends LogTransport {
+  /** True for a transport that keeps its timeouts by itself; any other one is watched, which costs a little for each publish. */
+  readonly punctual?: boolean;
   /**
    * One attempt to tell all relays of a command, which is stored before it is told where that matters (`revoke`).
    * MUST settle within `timeout` milliseconds and MUST reject with a BellwireError only; any attempt may be repeated.

@@ -20,22 +20,34 @@ class WatchedPromise<T> extends Promise<T> {
   }
 }
 
-/**
- * Hands on `work`. When it settles and nobody has looked by the next turn of the event loop, `unobserved` is told how.
- * It must not throw.
- */
-export function watch<T>(work: Promise<T>, unobserved: (outcome: { value: T } | { error: unknown }) => void): Promise<T> {
-  const watched = new WatchedPromise<T>((resolve, reject) => work.then(resolve, reject));
+/** How work went that nobody looked at. They must not throw. */
+export interface Unobserved<T> {
+  readonly failed: (error: unknown) => void;
+  /** Only where a success needs looking at too. */
+  readonly succeeded?: (value: T) => void;
+}
+
+/** Hands on `work`. When it settles and nobody has looked by the next turn of the event loop, `unobserved` is told how. */
+export function watch<T>(work: Promise<T>, { failed, succeeded }: Unobserved<T>): Promise<T> {
   // An await in the caller's same turn registers a little later than this.
-  const tell = (outcome: { value: T } | { error: unknown }): void => {
+  const later = (tell: () => void): void => {
     setImmediate(() => {
-      if (!watched.observed) unobserved(outcome);
+      if (!watched.observed) tell();
     });
   };
-  Promise.prototype.then.call(
-    watched,
-    (value) => tell({ value: value as T }),
-    (error: unknown) => tell({ error }),
+  const watched = new WatchedPromise<T>((resolve, reject) =>
+    work.then(
+      (value) => {
+        resolve(value);
+        if (succeeded !== undefined) later(() => succeeded(value));
+      },
+      (error: unknown) => {
+        // Observed here, so that it never is an unhandled rejection.
+        Promise.prototype.then.call(watched, undefined, () => undefined);
+        reject(error);
+        later(() => failed(error));
+      },
+    ),
   );
   return watched;
 }

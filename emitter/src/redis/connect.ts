@@ -1,6 +1,9 @@
 import { Cluster, Redis, type RedisOptions } from "ioredis";
 import { BellwireError } from "@bellwire/protocol";
 
+/** The name by which the client knows the script that appends. */
+export const APPEND = "bellwireAppend";
+
 /** A Redis Cluster: some of its nodes, and what all of them share. */
 export interface ClusterTarget {
   readonly nodes: readonly { readonly host: string; readonly port: number }[];
@@ -46,7 +49,13 @@ const FAIL_FAST = {
  * redirection from inside a pipeline, and each move of a slot would fail what is sent until its table is fresh.
  */
 export function connectCommands(target: RedisTarget, overrides: RedisOptions = {}): RedisClient {
-  return connect(target, { ...FAIL_FAST, enableAutoPipelining: !isCluster(target), ...overrides } as RedisOptions);
+  const autoPipeliningIgnoredCommands = [APPEND]; // it is gathered before, in a way that keeps Redis busy
+  return connect(target, {
+    ...FAIL_FAST,
+    enableAutoPipelining: !isCluster(target),
+    autoPipeliningIgnoredCommands,
+    ...overrides,
+  } as RedisOptions);
 }
 
 /** Opens a connection for channels only. It subscribes nothing by itself after a reconnect: its owner does, and knows when. */

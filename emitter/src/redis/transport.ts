@@ -1,7 +1,8 @@
 import { Cluster, Redis } from "ioredis";
-import { BellwireError, isEpoch, isOffset, type Position } from "@bellwire/protocol";
+import type { Position } from "@bellwire/protocol";
 import type { Command } from "../control/command.js";
 import type { Publication, Transport } from "../transport.js";
+import { AppendBatch } from "./append-batch.js";
 import { RedisCommands } from "./commands.js";
 import { connectCommands, databaseOf, whenReady, type RedisClient, type RedisTarget } from "./connect.js";
 import { redisFailure, within } from "./failure.js";
@@ -22,18 +23,26 @@ export interface RedisTransportOptions {
   readonly onNoRelay?: (message: string) => void;
 }
 
+/** Messages that are sent before the turn of the event loop ends. */
+const GATHER = 50;
+
 /** Publishes straight into Redis, one script per message, and tells relays of commands over it. */
 export function createRedisTransport(options: RedisTransportOptions): Transport {
   return new RedisTransport(options);
 }
 
 class RedisTransport implements Transport {
+  readonly punctual = true;
   readonly #redis: RedisClient & LogCommands;
   readonly #keys: Keys;
   readonly #logs: readonly (readonly [string, LogLimits])[];
   readonly #owned: boolean;
   readonly #onNoRelay: (message: string) => void;
   readonly #commands: RedisCommands;
+  /** What this turn of the event loop has published, by log. */
+  readonly #open = new Map<string, AppendBatch>();
+  /** Messages in it. */
+  #gathered = 0;
   #checkedRelays = false;
 
   constructor(options: RedisTransportOptions) {
@@ -52,26 +61,69 @@ class RedisTransport implements Transport {
     this.#commands = new RedisCommands(client, this.#keys);
   }
 
-  async append(publication: Publication, timeout: number): Promise<Position> {
-    const deadline = Date.now() + timeout;
-    try {
-      // Nothing is queued inside ioredis, where it would outlive its caller.
-      await whenReady(this.#redis, timeout);
-      const reply = await within(this.#send(publication), Math.max(1, deadline - Date.now()), "The publish");
-      const position = parseReply(reply);
-      this.#checkRelays();
-      return position;
-    } catch (error) {
-      throw redisFailure(error);
+  append(publication: Publication, timeout: number): Promise<Position> {
+    const { site, topic, id, idempotent } = publication;
+    const key = this.#keys.log(site, topic);
+    let batch = this.#open.get(key);
+    if (batch === undefined) {
+      const { messages, age } = logLimitsOf(this.#logs, topic);
+      batch = new AppendBatch(key, messages, age);
+      // What one turn of the event loop publishes to a log is one call of the script: it costs Redis little more than one message.
+      if (this.#open.size === 0) process.nextTick(() => this.#flush());
+      this.#open.set(key, batch);
     }
+    const position = batch.add(publication, idempotent ? this.#keys.idempotency(site, topic, id) : undefined, timeout);
+    // So much is under way by then that Redis may as well begin.
+    if (++this.#gathered >= GATHER || batch.full) this.#flush();
+    return position;
   }
 
-  #send({ site, topic, data, id, idempotent, retry, except }: Publication): Promise<unknown> {
-    const limits = logLimitsOf(this.#logs, topic);
-    const keys = [this.#keys.log(site, topic)];
-    if (idempotent) keys.push(this.#keys.idempotency(site, topic, id));
-    const exceptText = except === undefined ? "" : JSON.stringify(except);
-    return this.#redis.bellwireAppend(keys.length, ...keys, data, id, exceptText, retry ? "1" : "0", limits.messages, limits.age);
+  #flush(): void {
+    if (this.#gathered === 0) return;
+    const batches = [...this.#open.values()];
+    this.#open.clear();
+    this.#gathered = 0;
+    this.#send(batches).catch((error: unknown) => {
+      const failure = redisFailure(error);
+      for (const batch of batches) batch.fail(failure);
+    });
+  }
+
+  async #send(batches: readonly AppendBatch[]): Promise<void> {
+    let left = Math.min(...batches.map(({ timeout }) => timeout));
+    if (this.#redis.status !== "ready") {
+      const deadline = performance.now() + left;
+      // Nothing is queued inside ioredis, where it would outlive its caller.
+      await whenReady(this.#redis, left);
+      left = Math.max(1, Math.floor(deadline - performance.now()));
+    }
+    const replies = batches.length === 1 || this.#redis instanceof Cluster ? this.#one(batches, left) : this.#piped(batches, left);
+    await replies;
+    this.#checkRelays();
+  }
+
+  /** Calls that go their own ways: to several nodes, perhaps, and each may be redirected. */
+  async #one(batches: readonly AppendBatch[], timeout: number): Promise<void> {
+    const settle = async (batch: AppendBatch): Promise<void> => {
+      try {
+        batch.settle(await within(this.#redis.bellwireAppend(...batch.call), timeout, "The publish"));
+      } catch (error) {
+        batch.fail(redisFailure(error));
+      }
+    };
+    await Promise.all(batches.map(settle));
+  }
+
+  /** One write for all. Not ioredis's automatic pipelines: of those only one is under way at a time, and Redis waits meanwhile. */
+  async #piped(batches: readonly AppendBatch[], timeout: number): Promise<void> {
+    const pipeline = this.#redis.pipeline() as unknown as LogCommands & { exec(): Promise<[Error | null, unknown][]> };
+    for (const batch of batches) pipeline.bellwireAppend(...batch.call);
+    const replies = await within(pipeline.exec(), timeout, "The publish");
+    batches.forEach((batch, i) => {
+      const [error, reply] = replies[i] ?? [new Error("Redis left a call unanswered")];
+      if (error === null) batch.settle(reply);
+      else batch.fail(redisFailure(error));
+    });
   }
 
   async control(command: Command, timeout: number): Promise<void> {
@@ -95,11 +147,4 @@ class RedisTransport implements Transport {
   async close(): Promise<void> {
     if (this.#owned) this.#redis.disconnect();
   }
-}
-
-function parseReply(reply: unknown): Position {
-  const [epoch, offsetText] = Array.isArray(reply) ? (reply as unknown[]) : [];
-  const offset = Number(offsetText);
-  if (!isEpoch(epoch) || !isOffset(offset)) throw new BellwireError("internal", "Redis answered something that is no position");
-  return { epoch, offset };
 }
