@@ -10,7 +10,8 @@ import {
 import type { Holder, Permit, Scope } from "../revocations/revocation.js";
 import type { Revocations } from "../revocations/revocations.js";
 import type { Keyring } from "./keyring.js";
-import type { SubscriptionProof, Tickets } from "./tickets.js";
+import type { SubscriptionProof, TicketedProof, Tickets } from "./tickets.js";
+import { toBellwireError } from "../failure.js";
 import { verifyToken } from "./tokens.js";
 
 /** What of a subscription has to be allowed. */
@@ -34,6 +35,12 @@ export interface Visitor extends Holder {
   readonly permit: ConnectPermit;
 }
 
+/** What admits a connection, and the ticket that says so where there is one to go on with. */
+export interface AdmittedConnection {
+  readonly permit: ConnectPermit;
+  readonly ticket: string | undefined;
+}
+
 /** Decides who may connect and what they may subscribe. Every answer is a permit or a BellwireError. */
 export class Admission {
   readonly tickets: Tickets;
@@ -49,27 +56,29 @@ export class Admission {
   }
 
   /** Admits a connection by its ticket, or by its token where the ticket does not hold. */
-  async connect(site: string, auth: Readonly<Record<string, unknown>>): Promise<ConnectPermit> {
+  async connect(site: string, auth: Readonly<Record<string, unknown>>): Promise<AdmittedConnection> {
     await this.#revocations.current();
-    const permit = this.#byTicket(site, auth) ?? (await this.#byToken(site, auth));
-    if (permit.user === "" && !this.#anonymous(site)) {
+    const admitted = this.#byTicket(site, auth) ?? { permit: this.#byToken(site, auth), ticket: undefined };
+    if (admitted.permit.user === "" && !this.#anonymous(site)) {
       throw new BellwireError("forbidden", "This site takes no anonymous connections: the token needs a sub");
     }
-    return permit;
+    return admitted;
   }
 
-  #byTicket(site: string, { ticket, token, client }: Readonly<Record<string, unknown>>): ConnectPermit | undefined {
+  #byTicket(site: string, { ticket, token, client }: Readonly<Record<string, unknown>>): AdmittedConnection | undefined {
     if (ticket === undefined || ticket === null) return undefined;
     try {
-      return this.#unrevoked(this.tickets.readConnection(ticket, site, seconds()), client);
+      const admitted = this.tickets.readConnection(ticket, site, seconds());
+      this.#unrevoked(admitted.permit, client);
+      return admitted;
     } catch (error) {
       if (token === undefined || token === null) throw error;
       return undefined;
     }
   }
 
-  async #byToken(site: string, { token, client }: Readonly<Record<string, unknown>>): Promise<ConnectPermit> {
-    return this.#unrevoked(parseConnectClaims(await verifyToken(this.#keyring, site, token), site, seconds()), client);
+  #byToken(site: string, { token, client }: Readonly<Record<string, unknown>>): ConnectPermit {
+    return this.#unrevoked(parseConnectClaims(verifyToken(this.#keyring, site, token), site, seconds()), client);
   }
 
   #unrevoked(permit: ConnectPermit, client: unknown): ConnectPermit {
@@ -92,26 +101,34 @@ export class Admission {
    * Prepares the answers for one frame: a token that several items share is verified once.
    * The function it returns rejects with the contract's code where an item is not allowed.
    */
-  forFrame(visitor: Visitor): (question: SubscriptionQuestion) => Promise<SubscriptionProof> {
-    const permits = new Map<unknown, Promise<SubscribePermit>>();
-    const permitOf = (token: unknown): Promise<SubscribePermit> => {
-      let permit = permits.get(token);
-      if (permit === undefined) {
-        permit = verifyToken(this.#keyring, visitor.site, token).then((payload) => parseSubscribeClaims(payload, visitor, seconds()));
-        permits.set(token, permit);
-      }
-      return permit;
+  forFrame(visitor: Visitor): (question: SubscriptionQuestion) => Promise<TicketedProof> {
+    // What was refused is kept too: a thousand items may come with the same wrong token.
+    const answers = new Map<unknown, SubscribePermit | BellwireError>();
+    const permitOf = (token: unknown): SubscribePermit => {
+      let answer = answers.get(token);
+      if (answer === undefined) answers.set(token, (answer = this.#readSubscribeToken(visitor, token)));
+      if (answer instanceof BellwireError) throw answer;
+      return answer;
     };
-    return async (question) => this.#byHand(visitor, question) ?? this.#bySubscribeToken(visitor, question, await permitOf(question.token));
+    return async (question) => this.#byHand(visitor, question) ?? this.#bySubscribeToken(visitor, question, permitOf(question.token));
+  }
+
+  #readSubscribeToken(visitor: Visitor, token: unknown): SubscribePermit | BellwireError {
+    try {
+      return parseSubscribeClaims(verifyToken(this.#keyring, visitor.site, token), visitor, seconds());
+    } catch (error) {
+      return toBellwireError(error);
+    }
   }
 
   /** Admits by what the connection has in hand, its grants or a ticket; undefined where a token has to decide. */
-  #byHand(visitor: Visitor, { topic, filter, token, ticket }: SubscriptionQuestion): SubscriptionProof | undefined {
+  #byHand(visitor: Visitor, { topic, filter, token, ticket }: SubscriptionQuestion): TicketedProof | undefined {
     const { permit } = visitor;
     const hasToken = token !== undefined && token !== null;
     const hasTicket = ticket !== undefined && ticket !== null;
     try {
-      if (covers(permit.grants, topic, filter)) return this.#held(visitor, proof(topic, filter, permit), filter);
+      if (covers(permit.grants, topic, filter))
+        return this.#held(visitor, { proof: proof(topic, filter, permit), ticket: undefined }, filter);
     } catch (error) {
       if (!hasToken && !hasTicket) throw error;
     }
@@ -124,15 +141,15 @@ export class Admission {
     }
   }
 
-  #bySubscribeToken(visitor: Visitor, { topic, filter }: SubscriptionQuestion, permit: SubscribePermit): SubscriptionProof {
+  #bySubscribeToken(visitor: Visitor, { topic, filter }: SubscriptionQuestion, permit: SubscribePermit): TicketedProof {
     if (!covers(permit.grants, topic, filter)) {
       throw new BellwireError("forbidden", "The token's grants do not cover this topic and filter");
     }
-    return this.#held(visitor, proof(topic, filter, permit), filter);
+    return this.#held(visitor, { proof: proof(topic, filter, permit), ticket: undefined }, filter);
   }
 
-  #held(visitor: Visitor, given: SubscriptionProof, filter: ParsedFilter): SubscriptionProof {
-    this.checkRevoked(visitor, given, { topic: given.topic, filter });
+  #held(visitor: Visitor, given: TicketedProof, filter: ParsedFilter): TicketedProof {
+    this.checkRevoked(visitor, given.proof, { topic: given.proof.topic, filter });
     return given;
   }
 }

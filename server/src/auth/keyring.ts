@@ -1,5 +1,7 @@
 import { hkdfSync } from "node:crypto";
+import { createVerifier } from "fast-jwt";
 import { parseKey } from "@bellwire/emitter/internal";
+import { Mac } from "./mac.js";
 
 /** The keys of one site, or of all sites without keys of their own. */
 export interface KeySet {
@@ -7,12 +9,18 @@ export interface KeySet {
   readonly keys: readonly { readonly key: string; readonly kid?: string | undefined }[];
 }
 
-interface Prepared {
-  readonly verify: readonly { readonly kid: string | undefined; readonly key: Promise<CryptoKey> }[];
-  readonly tickets: readonly Buffer[];
-}
+/**
+ * Checks a token's signature with one key and gives its payload, or throws. Synchronous: handing a HMAC of a few hundred bytes to
+ * another thread, as WebCrypto does, costs seven times what it costs itself.
+ */
+export type Verifier = (token: string) => unknown;
 
-type CryptoKey = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
+interface Prepared {
+  readonly verify: readonly { readonly kid: string | undefined; readonly verifier: Verifier }[];
+  /** Whether a token's header has to be looked at to choose a key. */
+  readonly named: boolean;
+  readonly tickets: readonly Mac[];
+}
 
 /** Chooses keys by the namespace's site and a token header's `kid`; never by anything that a token claims. */
 export class Keyring {
@@ -24,16 +32,20 @@ export class Keyring {
     this.#sites = new Map(Object.entries(sites).map(([site, keys]) => [site, prepare(keys)]));
   }
 
-  /** The keys that may have signed a token for this site. */
-  async candidates(site: string, kid: string | undefined): Promise<CryptoKey[]> {
-    const { verify } = this.#of(site);
-    const named = kid === undefined ? [] : verify.filter((entry) => entry.kid === kid);
-    const chosen = named.length > 0 ? named : verify.filter((entry) => entry.kid === undefined);
-    return Promise.all(chosen.map((entry) => entry.key));
+  /**
+   * The keys that may have signed a token for this site.
+   * @param kidOf reads the header's `kid`; called only where some key goes by one
+   */
+  candidates(site: string, kidOf: () => string | undefined): Verifier[] {
+    const { verify, named } = this.#of(site);
+    const kid = named ? kidOf() : undefined;
+    const pinned = kid === undefined ? [] : verify.filter((entry) => entry.kid === kid);
+    const chosen = pinned.length > 0 ? pinned : verify.filter((entry) => entry.kid === undefined);
+    return chosen.map(({ verifier }) => verifier);
   }
 
   /** The keys of tickets, derived so that a ticket never passes for a token; the first one signs. */
-  ticketKeys(site: string): readonly Buffer[] {
+  ticketKeys(site: string): readonly Mac[] {
     return this.#of(site).tickets;
   }
 
@@ -44,11 +56,19 @@ export class Keyring {
 
 function prepare({ keys }: KeySet): Prepared {
   return {
-    verify: keys.flatMap(({ key, kid }) => parseKey(key).verify.map((bytes) => ({ kid, key: importHmac(bytes) }))),
-    tickets: keys.map(({ key }) => Buffer.from(hkdfSync("sha256", parseKey(key).sign, "", "bellwire ticket", 32))),
+    verify: keys.flatMap(({ key, kid }) => parseKey(key).verify.map((bytes) => ({ kid, verifier: createHmacVerifier(bytes) }))),
+    named: keys.some(({ kid }) => kid !== undefined),
+    tickets: keys.map(({ key }) => new Mac(Buffer.from(hkdfSync("sha256", parseKey(key).sign, "", "bellwire ticket", 32)))),
   };
 }
 
-function importHmac(bytes: Uint8Array): Promise<CryptoKey> {
-  return crypto.subtle.importKey("raw", new Uint8Array(bytes), { name: "HMAC", hash: "SHA-256" }, false, ["verify"]);
+function createHmacVerifier(bytes: Uint8Array): Verifier {
+  // What a payload claims, its times among it, is judged where claims are read: with the contract's codes.
+  return createVerifier({
+    key: Buffer.from(bytes),
+    algorithms: ["HS256"],
+    ignoreExpiration: true,
+    ignoreNotBefore: true,
+    cache: false,
+  }) as Verifier;
 }

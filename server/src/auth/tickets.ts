@@ -1,13 +1,16 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
 import { BellwireError, limits, parseGrants, type ConnectPermit, type Grant, type Identity, type ParsedGrant } from "@bellwire/protocol";
 import { filterObject } from "@bellwire/protocol";
 import type { Keyring } from "./keyring.js";
+import type { Mac } from "./mac.js";
 
 /** Seconds. */
 export interface TicketTiming {
   /** How long a ticket is good for; 0 turns tickets off. Default 300. */
   readonly life: number;
 }
+
+// Shared: most connections have no grants of their own.
+const NONE: readonly ParsedGrant[] = Object.freeze([]);
 
 /** No ticket outlives the original authorization by more than this, in seconds. */
 const MOST_AFTER_AUTHORIZATION = 24 * 3600;
@@ -22,6 +25,15 @@ export interface SubscriptionProof {
   readonly jti: string | undefined;
   readonly until: number | undefined;
 }
+
+/** What admits a subscription, and the ticket that says so where there is one to go on with. */
+export interface TicketedProof {
+  readonly proof: SubscriptionProof;
+  readonly ticket: string | undefined;
+}
+
+/** The part of its life that a ticket must have left to be sent back as it came. */
+const YOUNG = 0.75;
 
 /**
  * Relay-signed proof of what a relay admitted already, so that a client comes back without asking the backend. Any relay with
@@ -45,7 +57,7 @@ export class Tickets {
         u: permit.user,
         s: permit.session,
         i: permit.info,
-        g: permit.grants.map(grantObject),
+        g: permit.grants.length === 0 ? undefined : permit.grants.map(grantObject),
         a: permit.iat,
         j: permit.jti,
         t: permit.until,
@@ -56,24 +68,36 @@ export class Tickets {
     return ticket.length > limits.tokenLength ? null : ticket;
   }
 
-  /** Reads a connection's ticket. @throws BellwireError `token-invalid` or `token-expired` */
-  readConnection(ticket: unknown, site: string, now: number): ConnectPermit {
+  /**
+   * Reads a connection's ticket.
+   * @returns what it permits, and the ticket itself where it is young enough to be sent back as it came
+   * @throws BellwireError `token-invalid` or `token-expired`
+   */
+  readConnection(ticket: unknown, site: string, now: number): { readonly permit: ConnectPermit; readonly ticket: string | undefined } {
     this.#refuseIfOff();
     const [kind, body, mac] = split(ticket, 3);
     if (kind !== "c1" || !this.#verify(site, `c1.${body}`, mac as string)) throw invalid();
     const source = parse(body as string);
     if (!(source.e > now)) throw new BellwireError("token-expired", "The ticket has expired");
-    return {
+    const permit: ConnectPermit = {
       site,
       user: source.u,
       session: source.s,
       info: source.i,
-      grants: parseGrants(source.g),
-      subscriptions: [],
+      grants: source.g === undefined ? NONE : parseGrants(source.g),
+      subscriptions: NONE,
       iat: source.a,
       jti: source.j,
       until: source.t,
     };
+    return { permit, ticket: this.#isYoung(source.e, now) ? (ticket as string) : undefined };
+  }
+
+  /**
+   * Whether a ticket still holds long enough that a new one is not worth making: new ones are sent at half the life anyway.
+   */
+  #isYoung(expires: number, now: number): boolean {
+    return expires - now >= this.life * YOUNG;
   }
 
   /** A ticket for one subscription of an identity. */
@@ -86,8 +110,12 @@ export class Tickets {
     return `s1.${body}.${this.#sign(identity.site, subscriptionText(identity, proof.topic, proof.filter, body))}`;
   }
 
-  /** Reads a subscription's ticket against what is asked for now. @throws BellwireError `token-invalid` or `token-expired` */
-  readSubscription(ticket: unknown, identity: Identity, topic: string, filter: string, now: number): SubscriptionProof {
+  /**
+   * Reads a subscription's ticket against what is asked for now.
+   * @returns what it proves, with the ticket itself where it is young enough to be sent back as it came
+   * @throws BellwireError `token-invalid` or `token-expired`
+   */
+  readSubscription(ticket: unknown, identity: Identity, topic: string, filter: string, now: number): TicketedProof {
     this.#refuseIfOff();
     const text = split(ticket, 0).join(".");
     const mac = text.slice(text.lastIndexOf(".") + 1);
@@ -95,13 +123,14 @@ export class Tickets {
     if (!text.startsWith("s1.") || !this.#verify(identity.site, subscriptionText(identity, topic, filter, body), mac)) throw invalid();
     const [iat, expires, until, jti] = body.split("_");
     if (!(Number(expires) > now)) throw new BellwireError("token-expired", "The ticket has expired");
-    return {
+    const proof = {
       topic,
       filter,
       iat: Number(iat),
       jti: jti ? Buffer.from(jti, "base64url").toString() : undefined,
       until: until ? Number(until) : undefined,
     };
+    return { proof, ticket: this.#isYoung(Number(expires), now) ? text : undefined };
   }
 
   /** Where tickets were turned off, those of before and of other relays do not hold either: every return asks for a token. */
@@ -116,20 +145,12 @@ export class Tickets {
   }
 
   #sign(site: string, text: string): string {
-    return mac(this.#keyring.ticketKeys(site)[0] as Buffer, site, text).toString("base64url");
+    return (this.#keyring.ticketKeys(site)[0] as Mac).sign(`${site}\n${text}`);
   }
 
   #verify(site: string, text: string, given: string): boolean {
-    const expected = Buffer.from(given, "base64url");
-    return this.#keyring.ticketKeys(site).some((key) => {
-      const own = mac(key, site, text);
-      return own.length === expected.length && timingSafeEqual(own, expected);
-    });
+    return this.#keyring.ticketKeys(site).some((key) => key.verify(`${site}\n${text}`, given));
   }
-}
-
-function mac(key: Buffer, site: string, text: string): Buffer {
-  return createHmac("sha256", key).update(site).update("\n").update(text).digest();
 }
 
 // Every part has one reading: user and session go in as JSON, the rest can't hold a line break.
