@@ -68,6 +68,9 @@ export interface SubscribePermit {
   readonly grants: readonly ParsedGrant[];
 }
 
+// One for all: permits live as long as their connections, and most hold none.
+const NONE: readonly ParsedGrant[] = Object.freeze([]);
+
 /** How far in the future an `iat` may lie, in seconds: clocks of backend and relay differ a little. */
 const CLOCK_TOLERANCE = 60;
 
@@ -88,7 +91,7 @@ export function parseConnectClaims(payload: unknown, site: string, now: number):
     until: claims.until,
     info: claims.source.info,
     subscriptions: orInvalid(() => parseSubscriptions(claims.source.subscriptions)),
-    grants: claims.source.grants === undefined ? [] : orInvalid(() => parseGrants(claims.source.grants)),
+    grants: claims.source.grants === undefined ? NONE : orInvalid(() => parseGrants(claims.source.grants)),
   };
 }
 
@@ -144,8 +147,8 @@ function parseSubject(value: unknown, name: string): string {
   return value;
 }
 
-function parseSubscriptions(value: unknown): ParsedGrant[] {
-  if (value === undefined) return [];
+function parseSubscriptions(value: unknown): readonly ParsedGrant[] {
+  if (value === undefined) return NONE;
   return parseGrants(value).map((grant) => {
     if (!isTopic(grant.topic) || isReservedTopic(grant.topic)) throw invalid("A subscription in a token names one whole topic");
     return grant;

@@ -37,9 +37,8 @@ export function parseFilter(value: unknown): ParsedFilter {
   if (keys.length > limits.filterKeys) throw refuse(`A filter has at most ${limits.filterKeys} keys`);
   keys.sort(compareCodePoints);
   let combinations = 1;
-  const values: Scalar[][] = [];
   const parts: string[] = [];
-  for (const key of keys) {
+  const values = keys.map((key) => {
     if (key.length > limits.filterKeyLength || !isWellFormed(key)) throw refuse("A filter key is too long or not valid Unicode");
     if (REFUSED_KEYS.has(key)) throw refuse(`"${key}" can't be a filter key`);
     const allowed = parseAllowed(key, source[key]);
@@ -49,8 +48,8 @@ export function parseFilter(value: unknown): ParsedFilter {
     }
     const texts = allowed.map(scalarText);
     parts.push(`${JSON.stringify(key)}:${texts.length === 1 ? texts[0] : `[${texts.join(",")}]`}`);
-    values.push(allowed);
-  }
+    return allowed;
+  });
   const canonical = `{${parts.join(",")}}`;
   if (canonical.length > limits.filterLength) throw refuse(`A filter is at most ${limits.filterLength} characters long`);
   return { canonical, keys, values };

@@ -1,5 +1,5 @@
 import { isExcluded, type Message } from "./message.js";
-import type { Member, Room } from "./member.js";
+import { NO_MESSAGES, type Member, type Room } from "./member.js";
 import type { Frame } from "../frame.js";
 
 /** Makes the frame of one batch; it is called once per distinct batch, not once per socket. */
@@ -14,7 +14,7 @@ let turn = 0;
 export function deliver(touched: readonly Room[], encode: Encode): void {
   if (touched.length === 1) deliverRoom(touched[0] as Room, undefined, encode);
   else if (touched.length > 1) deliverRooms(touched, encode);
-  for (const room of touched) room.batch = [];
+  for (const room of touched) room.batch = NO_MESSAGES;
 }
 
 function deliverRooms(touched: readonly Room[], encode: Encode): void {

@@ -2,6 +2,10 @@ import type { Frame } from "../frame.js";
 import type { Shape } from "@bellwire/protocol";
 import type { Message, Viewer } from "./message.js";
 
+/** What nobody sits in and nothing waits in shares these: they are replaced, never written to. */
+export const NO_SEATS: Seat[] = Object.freeze([]) as never[];
+export const NO_MESSAGES: Message[] = Object.freeze([]) as never[];
+
 /** A socket as feeds see it. */
 export interface Recipient extends Viewer {
   /** Writes a frame, or closes the socket as `slow` where it can't keep up. Never throws. */
@@ -11,7 +15,7 @@ export interface Recipient extends Viewer {
 /** One socket's membership in one feed, whatever the number of its subscriptions there. */
 export class Member {
   readonly recipient: Recipient;
-  readonly seats: Seat[] = [];
+  seats: Seat[] = NO_SEATS;
   /** Subscriptions of this socket on the topic. */
   subscriptions = 0;
   /** The highest offset that the client has been told of. */
@@ -40,7 +44,7 @@ export interface Seat {
 export interface Room {
   readonly name: string;
   readonly used: ShapeInUse;
-  readonly seats: Seat[];
+  seats: Seat[];
   /** Messages of this turn that go to this room, not yet delivered. */
   batch: Message[];
 }

@@ -1,6 +1,6 @@
 import { BellwireError, roomFor, roomsOf, shapeOf, type ParsedFilter, type Shape } from "@bellwire/protocol";
 import type { Message } from "./message.js";
-import type { Member, Room, Seat, ShapeInUse } from "./member.js";
+import { NO_MESSAGES, NO_SEATS, type Member, type Room, type Seat, type ShapeInUse } from "./member.js";
 
 /** Shapes that subscriptions of one topic may use at once: each costs every message of the topic one look-up. */
 export const MAX_SHAPES = 64;
@@ -18,8 +18,11 @@ export class Rooms {
   join(member: Member, filter: ParsedFilter): void {
     const used = this.#use(shapeOf(this.#topic, filter));
     for (const name of roomsOf(used.shape, filter)) {
-      let room = used.rooms.get(name);
-      if (room === undefined) used.rooms.set(name, (room = { name, used, seats: [], batch: [] }));
+      const room = used.rooms.get(name);
+      if (room === undefined) {
+        used.rooms.set(name, openRoom(name, used, member));
+        continue;
+      }
       const seat = member.seats.find((candidate) => candidate.room === room);
       if (seat !== undefined) {
         seat.wanted++;
@@ -27,7 +30,7 @@ export class Rooms {
       }
       const added: Seat = { member, room, index: room.seats.length, wanted: 1 };
       room.seats.push(added);
-      member.seats.push(added);
+      sit(member, added);
     }
   }
 
@@ -65,7 +68,11 @@ export class Rooms {
       const name = roomFor(shape, message.data);
       const room = name === undefined ? undefined : rooms.get(name);
       if (room === undefined) continue;
-      if (room.batch.push(message) === 1) touched.push(room);
+      if (room.batch.length > 0) room.batch.push(message);
+      else {
+        room.batch = [message];
+        touched.push(room);
+      }
     }
     return touched;
   }
@@ -85,4 +92,19 @@ export class Rooms {
     this.#shapes.set(shape.prefix, used);
     return used;
   }
+}
+
+// Arrays are made with their first element: one that begins empty and is pushed to takes room for seventeen, and most rooms of
+// a filter have one seat, as most members have one.
+function openRoom(name: string, used: ShapeInUse, member: Member): Room {
+  const room: Room = { name, used, seats: NO_SEATS, batch: NO_MESSAGES };
+  const seat: Seat = { member, room, index: 0, wanted: 1 };
+  room.seats = [seat];
+  sit(member, seat);
+  return room;
+}
+
+function sit(member: Member, seat: Seat): void {
+  if (member.seats.length === 0) member.seats = [seat];
+  else member.seats.push(seat);
 }

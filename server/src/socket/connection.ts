@@ -4,8 +4,9 @@ import type { SubscriptionProof } from "../auth/tickets.js";
 import type { Scope } from "../revocations/revocation.js";
 import type { Feed } from "../feed/feed.js";
 import type { Recipient } from "../feed/member.js";
-import type { Frame } from "../frame.js";
+import { eventText, toFrame, type Frame } from "../frame.js";
 import type { HeldSubscriptions } from "./held-subscriptions.js";
+import type { Rate } from "./rate.js";
 import { endTransport, waitingPackets, writeDirectly } from "./engine-internals.js";
 
 export interface Subscription {
@@ -47,10 +48,12 @@ export class Connection implements Recipient {
   readonly client: string;
   permit: ConnectPermit;
   readonly subscriptions: Map<string, Subscription> = new Map();
-  /** Subscribes under way, by id. */
-  readonly pending: Map<string, Intent> = new Map();
+  /** Subscribes under way, by id; undefined while there are none. */
+  pending: Map<string, Intent> | undefined;
   /** Subscriptions that the server made, or that the client comes back for; undefined where there were none. */
   held: HeldSubscriptions | undefined;
+  /** How often it may send frames; undefined until it has sent one. */
+  rate: Rate | undefined;
   /** When tickets were last sent, epoch seconds. */
   ticketsAt: number;
   closed = false;
@@ -74,8 +77,19 @@ export class Connection implements Recipient {
 
   send(frame: Frame): void {
     if (this.closed) return;
-    const { conn } = this.socket;
     this.#host.delivered();
+    this.#write(frame);
+  }
+
+  /** Sends an event, past socket.io's packets and engine.io's buffer where that can be. */
+  tell(event: string, ...args: readonly unknown[]): void {
+    if (this.closed) return;
+    const texts = args.map((arg) => JSON.stringify(arg));
+    this.#write(toFrame(eventText(this.socket.nsp.name, event, texts)));
+  }
+
+  #write(frame: Frame): void {
+    const { conn } = this.socket;
     const waiting = writeDirectly(conn, frame);
     if (waiting > this.#host.maxWaitingBytes) this.#tooSlow();
     if (waiting >= 0) return;

@@ -13,15 +13,27 @@ const FRAMES_AT_ONCE = 200;
 // What one ack is taken to weigh until the socket has taken it, in bytes.
 const ACK_BYTES = 256;
 
-/**
- * Hands a socket's packets to the handlers. Done as a socket.io middleware that never calls on: the events of a client are then
- * never emitted, so that an unknown name is ignored and one like "error" can't throw for want of a listener.
- */
-export function dispatch(connection: Connection, handlers: ReadonlyMap<string, Handler>, refused: (error: unknown) => BellwireError): void {
-  const rate = new Rate(FRAMES_PER_SECOND, FRAMES_AT_ONCE);
-  connection.socket.use((packet: readonly unknown[]) => {
+/** Hands sockets' packets to the handlers. */
+export class Dispatcher {
+  readonly #handlers: ReadonlyMap<string, Handler>;
+  readonly #refused: (error: unknown) => BellwireError;
+
+  constructor(handlers: ReadonlyMap<string, Handler>, refused: (error: unknown) => BellwireError) {
+    this.#handlers = handlers;
+    this.#refused = refused;
+  }
+
+  /**
+   * Takes what a connection sends from now on. Done as a socket.io middleware that never calls on: the events of a client are then
+   * never emitted, so that an unknown name is ignored and one like "error" can't throw for want of a listener.
+   */
+  attend(connection: Connection): void {
+    connection.socket.use((packet: readonly unknown[]) => this.#take(connection, packet));
+  }
+
+  #take(connection: Connection, packet: readonly unknown[]): void {
     const name = packet[0];
-    const handler = typeof name === "string" ? handlers.get(name) : undefined;
+    const handler = typeof name === "string" ? this.#handlers.get(name) : undefined;
     if (handler === undefined || connection.closed) return; // unknown events are ignored
     const last = packet[packet.length - 1];
     const acked = typeof last === "function";
@@ -31,13 +43,14 @@ export function dispatch(connection: Connection, handlers: ReadonlyMap<string, H
       (last as Ack)(reply);
       connection.weigh(ACK_BYTES);
     };
-    const fail = (error: unknown): void => ack({ error: refused(error).toJSON() });
-    const after = rate.take();
+    const fail = (error: unknown): void => ack({ error: this.#refused(error).toJSON() });
+    connection.rate ??= new Rate(FRAMES_AT_ONCE);
+    const after = connection.rate.take(FRAMES_PER_SECOND, FRAMES_AT_ONCE);
     if (after > 0) return fail(new BellwireError("limit", "Too many frames at once", { after }));
     try {
       handler(connection, args, ack).catch(fail);
     } catch (error) {
       fail(error);
     }
-  });
+  }
 }

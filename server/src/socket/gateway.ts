@@ -1,17 +1,20 @@
-import type { Server as HttpServer } from "node:http";
 import { randomUUID } from "node:crypto";
+import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
+import cors from "cors";
 import { Server, type Socket } from "socket.io";
-import { BellwireError, isWellFormed, limits, siteOfNamespace, VERSION, type ConnectPermit, type Hello } from "@bellwire/protocol";
+import { BellwireError, isWellFormed, limits, siteOfNamespace, VERSION, type Hello } from "@bellwire/protocol";
 import { CONTROL_NAMESPACE } from "@bellwire/emitter/internal";
-import type { Admission } from "../auth/admission.js";
+import type { Admission, AdmittedConnection } from "../auth/admission.js";
 import { toBellwireError } from "../failure.js";
 import type { Logger } from "../logger.js";
 import type { Stats } from "../stats.js";
 import { Connection, type ConnectionHost } from "./connection.js";
-import { dispatch, type Handler } from "./dispatch.js";
+import { Dispatcher, type Handler } from "./dispatch.js";
+import { corkUpgrade, corkWrites, dropHandshake, isUpgrade, trimSocket } from "./engine-internals.js";
 import { parseHeldSince } from "./held-subscriptions.js";
 import { Namespaces } from "./namespaces.js";
 import { isAllowedOrigin, type AllowedOrigins } from "./origins.js";
+import { RoomlessAdapter } from "./roomless-adapter.js";
 import type { Subscriptions } from "./subscriptions.js";
 
 export interface GatewayOptions {
@@ -37,8 +40,9 @@ export class Gateway implements ConnectionHost {
   readonly #http: HttpServer;
   readonly #options: GatewayOptions;
   readonly #namespaces: Namespaces;
-  readonly #handlers: ReadonlyMap<string, Handler>;
-  readonly #permits = new WeakMap<Socket, ConnectPermit>();
+  readonly #dispatcher: Dispatcher;
+  /** One for all sockets: a closure for each would be kept as long as it. */
+  readonly #onDisconnect: (this: Socket) => void;
   /** Engine connections that are in a site, or on the way into one: each holds one site only. */
   readonly #taken = new WeakSet<object>();
   readonly connections: Set<Connection> = new Set();
@@ -53,7 +57,11 @@ export class Gateway implements ConnectionHost {
     this.#http = http;
     this.maxWaitingBytes = options.maxWaitingBytes;
     const { subscriptions } = options;
-    this.#handlers = new Map<string, Handler>([
+    const gone = (connection: Connection): void => this.#gone(connection);
+    this.#onDisconnect = function onDisconnect() {
+      gone(this.data as Connection);
+    };
+    const handlers = new Map<string, Handler>([
       ["subscribe", (connection, [list], ack) => subscriptions.subscribe(connection, list, ack)],
       [
         "unsubscribe",
@@ -67,8 +75,10 @@ export class Gateway implements ConnectionHost {
       ["presence", unsupported("presence")],
       ["refresh", unsupported("refresh")],
     ]);
+    this.#dispatcher = new Dispatcher(handlers, (error) => this.#refused(error));
     this.#io = new Server(http, {
       path: "/socket.io/",
+      adapter: RoomlessAdapter,
       serveClient: false,
       pingInterval: 15_000,
       pingTimeout: 10_000,
@@ -80,9 +90,15 @@ export class Gateway implements ConnectionHost {
         const { origin } = request.headers;
         const allowed = isAllowedOrigin(options.origins, origin);
         if (!allowed) options.logger.originRefused(origin as string, options.origins === "localhost" ? [] : options.origins);
+        if (allowed) corkUpgrade(request); // the answer to it and engine.io's first packet: one write
         answer(allowed ? null : "Origin not allowed", allowed);
       },
-      cors: { origin: (origin, answer) => answer(null, isAllowedOrigin(options.origins, origin)), credentials: true },
+    });
+    // For polling only: a browser asks nobody before it opens a WebSocket.
+    const allowOrigin = cors({ origin: (origin, answer) => answer(null, isAllowedOrigin(options.origins, origin)), credentials: true });
+    this.#io.engine.use((request: IncomingMessage, response: ServerResponse, next: (error?: Error) => void) => {
+      if (isUpgrade(request)) next();
+      else allowOrigin(request as never, response as never, next);
     });
     for (const closedNamespace of ["/", CONTROL_NAMESPACE]) {
       this.#io.of(closedNamespace).use((_socket, next) => next(connectError(new BellwireError("forbidden", "Connect to /site/<site>"))));
@@ -122,7 +138,8 @@ export class Gateway implements ConnectionHost {
       if (this.refusal !== undefined) throw this.refusal;
       const auth = socket.handshake.auth as Record<string, unknown>;
       if (auth.v !== undefined && auth.v !== VERSION) throw new BellwireError("unsupported", `This relay speaks version ${VERSION}`);
-      this.#permits.set(socket, await this.#options.admission.connect(site, auth));
+      socket.data = await this.#options.admission.connect(site, auth);
+      corkWrites(socket.conn); // socket.io's own answer and our hello: one write
     } catch (error) {
       if (first) this.#taken.delete(client);
       throw error;
@@ -132,23 +149,20 @@ export class Gateway implements ConnectionHost {
   }
 
   #connected(socket: Socket): void {
-    const permit = this.#permits.get(socket) as ConnectPermit;
+    const { permit, ticket } = socket.data as AdmittedConnection;
     const auth = socket.handshake.auth as Record<string, unknown>;
     const { subscriptions, admission } = this.#options;
     const connection = new Connection(socket, permit, clientId(auth.client), this);
     connection.held = parseHeldSince(auth.since, subscriptions.limits.perConnection);
-    // Request and handshake hold headers, query and token for as long as the socket lives: nobody needs them any more.
+    // They hold headers, query and token for as long as the socket lives: nobody needs them any more.
     (socket as { handshake: unknown }).handshake = NO_HANDSHAKE;
-    (socket.conn as { request: unknown }).request = undefined;
+    dropHandshake(socket.conn);
+    socket.data = connection;
     this.connections.add(connection);
-    dispatch(connection, this.#handlers, (error) => this.#refused(error));
-    socket.on("disconnect", () => {
-      this.connections.delete(connection);
-      subscriptions.endAll(connection);
-      this.#taken.delete(socket.client);
-      this.#namespaces.reap(socket.nsp);
-    });
-    socket.emit("hello", this.#hello(connection));
+    this.#dispatcher.attend(connection);
+    socket.on("disconnect", this.#onDisconnect);
+    trimSocket(socket);
+    connection.tell("hello", this.#hello(connection, ticket));
     try {
       admission.checkRevoked(connection, permit); // it may have been since the socket was admitted
     } catch (error) {
@@ -157,7 +171,15 @@ export class Gateway implements ConnectionHost {
     this.onConnection?.(connection);
   }
 
-  #hello(connection: Connection): Hello {
+  #gone(connection: Connection): void {
+    const { socket } = connection;
+    this.connections.delete(connection);
+    this.#options.subscriptions.endAll(connection);
+    this.#taken.delete(socket.client);
+    this.#namespaces.reap(socket.nsp);
+  }
+
+  #hello(connection: Connection, ticket: string | undefined): Hello {
     const { permit } = connection;
     const { subscriptions, admission, maxDataBytes, maxFrameBytes } = this.#options;
     return {
@@ -165,7 +187,7 @@ export class Gateway implements ConnectionHost {
       user: permit.user === "" ? null : permit.user,
       session: permit.session === "" ? null : permit.session,
       client: connection.client,
-      ticket: admission.tickets.forConnection(permit, Date.now() / 1000),
+      ticket: ticket ?? admission.tickets.forConnection(permit, Date.now() / 1000),
       ...(permit.until === undefined ? {} : { until: permit.until }),
       time: Date.now(),
       limits: {

@@ -9,7 +9,7 @@ import {
   type Subscribed,
 } from "@bellwire/protocol";
 import type { Admission, SubscriptionQuestion } from "../auth/admission.js";
-import type { SubscriptionProof } from "../auth/tickets.js";
+import type { SubscriptionProof, TicketedProof } from "../auth/tickets.js";
 import type { Feed, Older } from "../feed/feed.js";
 import type { Feeds } from "../feed/feeds.js";
 import type { Recovery } from "../feed/recovery.js";
@@ -30,6 +30,8 @@ export interface SubscriptionLimits {
 interface Admitted {
   readonly request: Pick<SubscribeRequest, "id" | "topic" | "filter" | "since">;
   readonly proof: SubscriptionProof;
+  /** One to go on with; undefined where a new one is to be made. */
+  readonly ticket: string | undefined;
   readonly held: boolean;
 }
 
@@ -77,12 +79,13 @@ export class Subscriptions {
   #prepareItem(
     connection: Connection,
     item: Record<string, unknown>,
-    admit: (question: SubscriptionQuestion) => Promise<SubscriptionProof>,
+    admit: (question: SubscriptionQuestion) => Promise<TicketedProof>,
   ): Promise<Step> {
     return this.#prepare(connection, parseId(item.id), async (intent) => {
       const request = parseSubscribeItem(item);
       intent.scope = request;
-      return { request, proof: await admit(request), held: false };
+      const { proof, ticket } = await admit(request);
+      return { request, proof, ticket, held: false };
     });
   }
 
@@ -99,7 +102,7 @@ export class Subscriptions {
     const proof = { topic, filter: filter.canonical, iat: Date.now() / 1000, jti: undefined, until: undefined };
     const step = await this.#prepare(connection, id, async (intent) => {
       intent.scope = { topic, filter };
-      return { request: { id, topic, filter, since }, proof, held: true };
+      return { request: { id, topic, filter, since }, proof, ticket: undefined, held: true };
     });
     const result = this.#finish(connection, step);
     if ("error" in result) {
@@ -114,7 +117,8 @@ export class Subscriptions {
   }
 
   async #prepare(connection: Connection, id: string, admit: (intent: Intent) => Promise<Admitted>): Promise<Step> {
-    const { pending, subscriptions } = connection;
+    const { subscriptions } = connection;
+    const pending = (connection.pending ??= new Map());
     if (pending.has(id) || subscriptions.has(id)) {
       return { id, error: new BellwireError("bad-request", "The id is in use on this connection") };
     }
@@ -133,7 +137,7 @@ export class Subscriptions {
       return { ...admitted, intent, feed, older };
     } catch (error) {
       if (feed !== undefined) this.#feeds.release(feed);
-      if (pending.get(id) === intent) pending.delete(id);
+      this.#settle(connection, id, intent);
       return { id, error: toBellwireError(error) };
     }
   }
@@ -148,11 +152,18 @@ export class Subscriptions {
     return feed.older().catch(() => undefined); // then memory is all there is, and a resync says so
   }
 
+  /** A subscribe is no longer under way. */
+  #settle(connection: Connection, id: string, intent: Intent): void {
+    const { pending } = connection;
+    if (pending?.get(id) === intent) pending.delete(id);
+    if (pending?.size === 0) connection.pending = undefined; // most connections are idle most of the time
+  }
+
   #finish(connection: Connection, step: Step): SubscribeResult {
     if ("error" in step) return { id: step.id, error: step.error.toJSON() };
     const { intent, request, proof, feed, held } = step;
     const { id, topic, filter } = request;
-    if (connection.pending.get(id) === intent) connection.pending.delete(id);
+    this.#settle(connection, id, intent);
     try {
       if (!intent.wanted || connection.closed) throw new BellwireError("not-found", "Unsubscribed before it was made");
       this.#admission.checkRevoked(connection, proof, request);
@@ -161,7 +172,7 @@ export class Subscriptions {
       feed.join(connection, filter);
       connection.subscriptions.set(id, { id, topic, filter, feed, proof, held });
       this.count++;
-      const ticket = held ? null : this.#admission.tickets.forSubscription(connection, proof, Date.now() / 1000);
+      const ticket = held ? null : (step.ticket ?? this.#admission.tickets.forSubscription(connection, proof, Date.now() / 1000));
       return this.#result(request, feed, messages, resync, ticket);
     } catch (error) {
       return { id, error: toBellwireError(error).toJSON() };
@@ -205,10 +216,10 @@ export class Subscriptions {
   /** Ends subscriptions; ids that are not open are nothing to complain of. */
   unsubscribe(connection: Connection, list: unknown): void {
     for (const id of parseIds(list, this.limits.perFrame)) {
-      const pending = connection.pending.get(id);
+      const pending = connection.pending?.get(id);
       if (pending !== undefined) {
         pending.wanted = false;
-        connection.pending.delete(id); // free for use again, although its answer is still to come
+        connection.pending?.delete(id); // free for use again, although its answer is still to come
       }
       this.#end(connection, id);
     }
@@ -229,11 +240,11 @@ export class Subscriptions {
    * @param grant undefined: everything
    */
   endWithin(connection: Connection, grant: ParsedGrant | undefined, error: BellwireError): void {
-    for (const [id, intent] of connection.pending) {
+    for (const [id, intent] of connection.pending ?? []) {
       const { scope } = intent;
       if (grant !== undefined && (scope === undefined || !grantCovers(grant, scope.topic, scope.filter))) continue;
       intent.wanted = false;
-      connection.pending.delete(id);
+      connection.pending?.delete(id);
     }
     this.#endThose(connection, ({ topic, filter }) => grant === undefined || grantCovers(grant, topic, filter), error);
   }
@@ -255,7 +266,7 @@ export class Subscriptions {
   /** Ends everything that a gone connection had. */
   endAll(connection: Connection): void {
     connection.closed = true;
-    for (const pending of connection.pending.values()) pending.wanted = false;
+    for (const pending of connection.pending?.values() ?? []) pending.wanted = false;
     for (const id of [...connection.subscriptions.keys()]) this.#end(connection, id);
   }
 }
