@@ -74,7 +74,7 @@ export class BenchRedis implements AsyncDisposable {
     const client = new Redis(this.url);
     try {
       const stats = await client.info("commandstats");
-      return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
+      return Number(new RegExp(`cmdstat_${command.replace("|", "\\\\|")}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
     } finally {
       client.disconnect();
     }

@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createAdapter } from "@socket.io/redis-adapter";
 import { Redis } from "ioredis";
-import { jwtVerify } from "jose";
+import { createVerifier } from "fast-jwt";
 import { Server, type Socket } from "socket.io";
 import { readSettings, serve } from "../rpc.js";
 import { collect, type ServerSettings } from "./settings.js";
@@ -20,16 +20,15 @@ io.engine.on("connection", (raw: { request: unknown }) => {
 
 const namespace = settings.sites ? io.of(/^\/site\/[\w-]+$/) : io.of("/");
 if (settings.appKey !== undefined) {
-  const secret = Buffer.from(settings.appKey);
-  const key = await crypto.subtle.importKey("raw", secret, { name: "HMAC", hash: "SHA-256" }, false, ["verify"]);
+  const verify = createVerifier({ key: settings.appKey, algorithms: ["HS256"], allowedAud: "bellwire:connect", cache: false });
   namespace.use((socket, next) => {
-    jwtVerify(String(socket.handshake.auth.token), key, { algorithms: ["HS256"], audience: "bellwire:connect" }).then(
-      ({ payload }) => {
-        socket.data.user = payload.sub;
-        next();
-      },
-      (error: unknown) => next(error as Error),
-    );
+    try {
+      const payload = verify(String(socket.handshake.auth.token)) as { sub: string };
+      socket.data.user = payload.sub;
+      next();
+    } catch (error) {
+      next(error as Error);
+    }
   });
 }
 namespace.on("connection", (socket: Socket) => {
