@@ -43,7 +43,6 @@ describe("writing straight to a socket", () => {
       (conn) => void delete (conn as Record<string, unknown>).writeBuffer,
       (conn) => void (conn.transport = undefined),
       (conn) => void Object.assign(conn.transport as object, { name: "polling" }),
-      (conn) => void Object.assign(conn.transport as object, { writable: false }),
       (conn) => void Object.assign(conn.transport as object, { perMessageDeflate: {} }),
       (conn) => void Object.assign(conn.transport as object, { socket: undefined }),
       (conn) => void Object.assign(conn.transport?.socket as object, { readyState: 2 }),
