@@ -85,8 +85,7 @@ describe("the work of Redis", function () {
     await site.publish("Turn", {});
     const many = await calls(() => Promise.all(Array.from({ length: 100 }, (_, id) => site.publish("Turn", { id }))));
     expect(many).to.include({ evalsha: 2, xadd: 100, spublish: 100 });
-    const { xadd = 0, spublish = 0, ...besides } = many;
-    const others = Object.entries(besides).filter(([name]) => !/^(config|info|evalsha)/.test(name));
+    const others = Object.entries(many).filter(([name]) => !/^(config|info|evalsha|xadd|spublish)/.test(name));
     expect(
       others.reduce((sum, [, count]) => sum + count, 0),
       JSON.stringify(others),
@@ -94,7 +93,7 @@ describe("the work of Redis", function () {
 
     const one = await calls(() => site.publish("Turn", {}));
     expect(one).to.include({ evalsha: 1, xadd: 1, spublish: 1 });
-    expect(Object.keys(one).filter((name) => !/^config/.test(name)).length, JSON.stringify(one)).to.be.at.most(9);
+    expect(Object.keys(one).filter((name) => !name.startsWith("config")).length, JSON.stringify(one)).to.be.at.most(9);
   });
 
   it("is one read of a log for all who come back to a relay at once", async () => {
