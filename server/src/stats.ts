@@ -18,4 +18,12 @@ export class Stats {
   refuse(code: string): void {
     this.refused.set(code, (this.refused.get(code) ?? 0) + 1);
   }
+
+  /** Questions to backends, by event and outcome as `event outcome`. */
+  readonly hooks: Map<string, number> = new Map();
+
+  countHook(event: string, outcome: string): void {
+    const name = `${event} ${outcome}`;
+    this.hooks.set(name, (this.hooks.get(name) ?? 0) + 1);
+  }
 }

@@ -2,11 +2,13 @@ import { randomBytes } from "node:crypto";
 import { parseKey } from "@bellwire/emitter/internal";
 import type { LogLimits } from "@bellwire/emitter/internal";
 import type { KeySet } from "../auth/keyring.js";
+import type { HookSettings } from "../hooks/settings.js";
 import type { AllowedOrigins } from "../socket/origins.js";
 import type { DrainTiming } from "../drain.js";
-import { emptyFile, readConfigFile, type FileConfig } from "./file.js";
+import { emptyFile, readConfigFile, type FileConfig, readInlineConfig, type FileInput } from "./file.js";
 import { ConfigError, Reader, type Environment } from "./reader.js";
 import { redisSettings, type RedisSettings } from "./redis.js";
+import type { TopicOptions } from "./topic-options.js";
 
 export interface ApiKey {
   readonly key: string;
@@ -32,6 +34,9 @@ export interface Config {
   readonly redis: RedisSettings | undefined;
   readonly origins: AllowedOrigins;
   readonly logs: readonly (readonly [pattern: string, limits: LogLimits])[];
+  /** What topics allow, by name or by prefix that ends in `*`; read them with `topicOptionsOf`. */
+  readonly topics: readonly (readonly [pattern: string, options: TopicOptions])[];
+  readonly hooks: HookSettings;
   readonly limits: FileConfig["limits"];
   /** Seconds. */
   readonly ticketLife: number;
@@ -42,15 +47,16 @@ export interface Config {
 
 /**
  * Reads the relay's settings.
+ * @param inline what the file of REALTIME_CONFIG would say; that file is then not read
  * @throws ConfigError one clear line about the first wrong value
  */
-export function readConfig(env: Environment): Config {
+export function readConfig(env: Environment, inline?: FileInput): Config {
   const read = new Reader(env);
   const notices: string[] = [];
   const production = env.NODE_ENV === "production";
   const enabled = read.flag("REALTIME_ENABLED", true);
   const path = read.text("REALTIME_CONFIG");
-  const file = path === undefined ? emptyFile() : readConfigFile(path);
+  const file = inline !== undefined ? readInlineConfig(inline) : path === undefined ? emptyFile() : readConfigFile(path);
   const port = read.integer("REALTIME_WS_PORT", 0, 65_535) ?? 6200;
   const publicUrl = read.url("REALTIME_PUBLIC_URL", ["ws:", "wss:", "http:", "https:"]);
   const config: Config = {
@@ -67,6 +73,8 @@ export function readConfig(env: Environment): Config {
     redis: redisSettings(read, file.redis),
     origins: origins(read, production, publicUrl, notices),
     logs: Object.entries(file.topics).flatMap(([pattern, { log }]) => (log === undefined ? [] : [[pattern, log] as const])),
+    topics: Object.entries(file.topics).map(([pattern, { publish, presence }]) => [pattern, { publish, presence }] as const),
+    hooks: file.hooks,
     limits: file.limits,
     ticketLife: file.tickets.life / 1000,
     drain: file.drain,

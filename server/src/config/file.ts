@@ -2,27 +2,21 @@ import { readFileSync } from "node:fs";
 import { isSite, isTopicPattern } from "@bellwire/protocol";
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
+import type { HookSettings } from "../hooks/settings.js";
+import { DAY_MS, duration } from "./duration.js";
+import { hooks } from "./hooks.js";
 import { ConfigError } from "./reader.js";
-
-const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-
-/** "24h", "500ms", or a number of milliseconds. */
-const duration = z
-  .union([
-    z.number().nonnegative(),
-    z.string().regex(/^\d+(\.\d+)?(ms|s|m|h|d)$/, "a duration is a number with ms, s, m, h or d, e.g. 24h"),
-  ])
-  .transform((value) => {
-    if (typeof value === "number") return value;
-    const [, amount, unit] = /^([\d.]+)(\D+)$/.exec(value) as unknown as [string, string, keyof typeof UNITS];
-    return Number(amount) * UNITS[unit];
-  });
 
 const signingKey = z.union([z.string(), z.strictObject({ key: z.string(), kid: z.string().optional() })]);
 
-/** One topic's options. Add a new option here; whoever uses it finds it through `topicOptions`. */
+/** One topic's options. Add a new option here; whoever uses it finds it through `topicOptionsOf`. */
 const topic = z.strictObject({
-  log: z.strictObject({ messages: z.int().min(1).max(100_000).default(1000), age: duration.default(UNITS.d) }).optional(),
+  log: z.strictObject({ messages: z.int().min(1).max(100_000).default(1000), age: duration.default(DAY_MS) }).optional(),
+  publish: z.boolean().default(false).describe("Whether clients may publish; with a publish hook, that is asked too"),
+  presence: z
+    .union([z.boolean(), z.literal("count")])
+    .default(false)
+    .describe("Whether clients may see who is there, or `count`: how many"),
 });
 
 const site = z.strictObject({
@@ -73,6 +67,7 @@ const fileSchema = z.strictObject({
       waitingBytes: z.int().min(65_536).default(4_194_304).describe("Bytes that may wait for one socket before it is closed as slow"),
     })
     .prefault({}),
+  hooks: hooks.prefault({}),
   drain: z
     .strictObject({
       accept: duration.default(5000).describe("How long new connections are taken after SIGTERM, while balancers notice"),
@@ -113,6 +108,12 @@ export interface FileRedis {
   readonly nodes?: readonly Address[] | undefined;
 }
 
+export interface FileTopic {
+  readonly log?: { readonly messages: number; readonly age: number } | undefined;
+  readonly publish: boolean;
+  readonly presence: boolean | "count";
+}
+
 /** The file that REALTIME_CONFIG names, checked and with its defaults. Durations are milliseconds. */
 export interface FileConfig {
   readonly redis?: FileRedis | undefined;
@@ -122,7 +123,7 @@ export interface FileConfig {
       { readonly keys?: readonly (string | { key: string; kid?: string | undefined })[] | undefined; readonly anonymous: boolean }
     >
   >;
-  readonly topics: Readonly<Record<string, { readonly log?: { readonly messages: number; readonly age: number } | undefined }>>;
+  readonly topics: Readonly<Record<string, FileTopic>>;
   readonly apiKeys: readonly { readonly key: string; readonly sites?: readonly string[] | undefined }[];
   readonly anonymous: boolean;
   readonly limits: {
@@ -131,8 +132,36 @@ export interface FileConfig {
     readonly dataBytes: number;
     readonly waitingBytes: number;
   };
+  readonly hooks: HookSettings;
   readonly drain: { readonly accept: number; readonly spread: number; readonly rate: number };
   readonly tickets: { readonly life: number };
+}
+
+type Duration = string | number;
+
+/** What the file holds, as one writes it: a duration is a text like "24h" or a number of milliseconds. */
+export interface FileInput {
+  readonly redis?: FileRedis;
+  readonly sites?: Readonly<
+    Record<string, { readonly keys?: readonly (string | { key: string; kid?: string })[]; readonly anonymous?: boolean }>
+  >;
+  readonly topics?: Readonly<
+    Record<
+      string,
+      {
+        readonly log?: { readonly messages?: number; readonly age?: Duration };
+        readonly publish?: boolean;
+        readonly presence?: boolean | "count";
+      }
+    >
+  >;
+  readonly apiKeys?: readonly { readonly key: string; readonly sites?: readonly string[] }[];
+  readonly anonymous?: boolean;
+  readonly limits?: Partial<FileConfig["limits"]>;
+  /** As in the file; see its JSON Schema. */
+  readonly hooks?: Readonly<Record<string, unknown>>;
+  readonly drain?: { readonly accept?: Duration; readonly spread?: Duration; readonly rate?: number };
+  readonly tickets?: { readonly life?: Duration };
 }
 
 /** The file's JSON Schema, for editors. */
@@ -153,10 +182,19 @@ export function readConfigFile(path: string): FileConfig {
   } catch (error) {
     throw new ConfigError(`REALTIME_CONFIG: ${path} can't be read: ${(error as Error).message.split("\n", 1)[0]}`);
   }
+  return parseFile(source, `REALTIME_CONFIG: ${path}`, "the file");
+}
+
+/** Reads what a file would say, given as a value. @throws ConfigError with the place of the first mistake */
+export function readInlineConfig(source: unknown): FileConfig {
+  return parseFile(source, "settings", "they");
+}
+
+function parseFile(source: unknown, where: string, whole: string): FileConfig {
   const result = fileSchema.safeParse(source);
   if (result.success) return result.data;
   const issue = result.error.issues[0] as z.core.$ZodIssue;
-  throw new ConfigError(`REALTIME_CONFIG: ${path}: ${issue.path.join(".") || "the file"}: ${wordsOf(issue)}`);
+  throw new ConfigError(`${where}: ${issue.path.join(".") || whole}: ${wordsOf(issue)}`);
 }
 
 /** What is wrong, where zod itself says no more than that a key or value fits nothing. */

@@ -63,5 +63,18 @@ export function registerMetrics(app: FastifyInstance, stats: Stats, gauges: Gaug
       for (const [code, count] of stats.refused) this.inc({ code }, count);
     },
   });
+  new Counter({
+    name: "bellwire_hook_questions_total",
+    help: "Questions to backends, by event and outcome",
+    labelNames: ["event", "outcome"],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [name, count] of stats.hooks) {
+        const [event = "", outcome = ""] = name.split(" ");
+        this.inc({ event, outcome }, count);
+      }
+    },
+  });
   app.get("/metrics", async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()));
 }

@@ -1,0 +1,130 @@
+import { isSite, isTopicPattern } from "@bellwire/protocol";
+import { z } from "zod";
+import { topicMatcher } from "../hooks/matching.js";
+import { normalAllowed } from "../hooks/rpc-path.js";
+import type { BackendSettings, HookSettings, HttpFormSettings } from "../hooks/settings.js";
+import { isHookSecret } from "../hooks/signing.js";
+import { duration } from "./duration.js";
+
+const SECOND = 1000;
+const LONGEST = 300 * SECOND;
+
+const site = z.string().refine(isSite, "a site is 1 to 64 characters of A-Z a-z 0-9 _ -");
+const url = z.string().refine(isAddress, "an http:// or https:// address without user, password or #");
+const topicPattern = z.string().refine(isHookTopic, "a topic, a prefix that ends in *, or a pattern such as user.{uuid}");
+const timeout = (fallback: number): z.ZodType<number, number | string | undefined> =>
+  duration
+    .refine((ms) => ms >= 1 && ms <= LONGEST, "a timeout is 1ms to 5m")
+    .default(fallback)
+    .describe("For a whole question: waiting, all attempts and the pauses between them");
+const retries = (fallback: number): z.ZodDefault<z.ZodInt> =>
+  z.int().min(0).max(10).default(fallback).describe("Further attempts after a failed connection or an answer of 500 and above");
+
+const call = {
+  concurrency: z.int().min(1).max(10_000).default(100).describe("Questions under way at a time"),
+  queue: z.int().min(0).max(100_000).default(1000).describe("Questions that may wait for their turn"),
+  sites: z.array(site).min(1).optional().describe("The sites that it answers for; absent: all"),
+};
+const refuses = { onFailure: z.literal("refuse").default("refuse") };
+const mayAllow = {
+  onFailure: z.enum(["refuse", "allow"]).default("refuse").describe("What becomes of a question that nobody answered"),
+};
+const reading = { url, timeout: timeout(2 * SECOND), retries: retries(1), ...call };
+const acting = { url, timeout: timeout(2 * SECOND), retries: retries(0), ...call };
+const topics = z.array(topicPattern).min(1).optional();
+
+const connect = z.strictObject({ ...reading, ...refuses }).meta({ id: "connect" });
+const refresh = z.strictObject({ ...reading, ...mayAllow }).meta({ id: "refresh" });
+const subscribe = z.strictObject({ ...reading, ...mayAllow, topics }).meta({ id: "subscribe" });
+const publish = z.strictObject({ ...acting, ...mayAllow, topics }).meta({ id: "publish" });
+const method = z
+  .string()
+  .regex(/^[^*]{0,128}\*?$/, "a method, or a prefix that ends in *")
+  .min(1);
+const rpc = z
+  .strictObject({ ...acting, ...refuses, timeout: timeout(30 * SECOND), methods: z.array(method).min(1).optional() })
+  .meta({ id: "rpc" });
+const httpForm = z
+  .strictObject({
+    http: url
+      .refine((text) => !text.includes("?"), "the address that paths are added to has no query")
+      .transform((text) => (text.endsWith("/") ? text : `${text}/`))
+      .describe("What paths are added to"),
+    allow: z
+      .array(z.string().transform((entry, context) => normalAllowed(entry) ?? refuseEntry(context)))
+      .min(1)
+      .describe("Calls such as get:users/1, or prefixes that end in *"),
+    timeout: timeout(30 * SECOND),
+    ...call,
+  })
+  .meta({ id: "calls" });
+const notices = z.strictObject({
+  url,
+  events: z
+    .array(z.enum(["connected", "disconnected", "occupied", "vacated"]))
+    .min(1)
+    .default(["connected", "disconnected", "occupied", "vacated"]),
+  timeout: timeout(10 * SECOND),
+  topics: z
+    .array(z.string().refine(isTopicPattern, "a topic, or a prefix that ends in *"))
+    .default(["*"])
+    .describe("The topics whose occupied and vacated are told"),
+  filters: z.boolean().default(false).describe("Whether occupied and vacated are told for each filter of a topic"),
+});
+
+/** One backend, or several of which the first that fits is asked. */
+function oneOrMore<Settings>(schema: z.ZodType<Settings, unknown>): z.ZodType<Settings[], unknown> {
+  return z
+    .union([z.array(schema), schema])
+    .transform((given) => (Array.isArray(given) ? given : [given]) as Settings[])
+    .default([]);
+}
+
+/** The section `hooks`. */
+export const hooks: z.ZodType<HookSettings, unknown> = z.strictObject({
+  secret: z
+    .union([z.array(hookSecret()).min(1), hookSecret()])
+    .transform((given) => (Array.isArray(given) ? given : [given]))
+    .default([])
+    .describe("What questions are signed with; several sign side by side. Absent: a key derived from APP_KEY"),
+  headers: z
+    .array(
+      z
+        .string()
+        .regex(/^([A-Za-z0-9!#$&'^_`|~.+-]+|cookie:[^\s;,="]+)$/, "the name of a header, or cookie:<name>")
+        .transform((name) => (name.startsWith("cookie:") ? name : name.toLowerCase())),
+    )
+    .default([])
+    .describe("The browser's headers that are passed on"),
+  connect: oneOrMore<BackendSettings>(connect),
+  refresh: oneOrMore<BackendSettings>(refresh),
+  subscribe: oneOrMore<BackendSettings>(subscribe),
+  publish: oneOrMore<BackendSettings>(publish),
+  rpc: oneOrMore<BackendSettings | HttpFormSettings>(z.union([rpc, httpForm])),
+  notices: notices.optional(),
+}) as z.ZodType<HookSettings, unknown>;
+
+function hookSecret(): z.ZodString {
+  return z.string().refine(isHookSecret, "a secret is whsec_ and 24 to 64 bytes in base64, e.g. whsec_$(openssl rand -base64 32)");
+}
+
+function isAddress(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, username, password, hash } = new URL(text);
+  return (protocol === "http:" || protocol === "https:") && username === "" && password === "" && hash === "";
+}
+
+function isHookTopic(text: string): boolean {
+  if (!text.includes("{")) return isTopicPattern(text);
+  try {
+    topicMatcher([text]);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function refuseEntry(context: z.RefinementCtx): never {
+  context.addIssue({ code: "custom", message: "a call is verb:path such as get:users/1, or a prefix of one that ends in *" });
+  return z.NEVER;
+}

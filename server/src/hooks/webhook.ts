@@ -1,0 +1,84 @@
+import { BellwireError, type JsonObject } from "@bellwire/protocol";
+import type { Agent } from "undici";
+import { Backend, type Answer } from "./backend.js";
+import { answerOf, BadReply, refusedFor } from "./replies.js";
+import type { BackendSettings } from "./settings.js";
+import { questionId, type Signer } from "./signing.js";
+import { Unanswered } from "./unanswered.js";
+
+const LONGEST_AFTER_MS = 3_600_000;
+let count = 0;
+
+/** An address where questions are posted. */
+export class Webhook {
+  /** Tells it from the others of this process. */
+  readonly number: number = ++count;
+  /** Without the query, which may hold a secret. */
+  readonly address: string;
+  readonly onFailure: BackendSettings["onFailure"];
+  readonly #url: URL;
+  readonly #backend: Backend;
+  readonly #signer: Signer;
+
+  constructor(agent: Agent, settings: BackendSettings, signer: Signer) {
+    this.#url = new URL(settings.url);
+    this.address = this.#url.origin + this.#url.pathname;
+    this.onFailure = settings.onFailure;
+    this.#backend = new Backend(agent, settings);
+    this.#signer = signer;
+  }
+
+  /**
+   * Posts a question and reads the reply.
+   * @throws Unanswered; Disconnected; BellwireError `forbidden`, `not-found`, or what `parse` throws
+   */
+  async ask<Reply>(body: string, event: string, parse: (source: JsonObject) => Reply): Promise<Reply> {
+    const id = questionId();
+    const answer = await this.#backend.ask(() => ({
+      method: "POST",
+      url: this.#url,
+      headers: { accept: "application/json", "content-type": "application/json", ...this.#signer.sign(id, body) },
+      body,
+    }));
+    try {
+      return parse(fieldsOf(answer, event));
+    } catch (error) {
+      if (error instanceof BadReply) throw new Unanswered("invalid", error.message);
+      throw error;
+    }
+  }
+}
+
+function fieldsOf(answer: Answer, event: string): JsonObject {
+  const { status } = answer;
+  if (status === 200) return answerOf(parseJson(answer.text));
+  if (status >= 500) throw new Unanswered("failed", `it answered ${status}`);
+  if (status === 401 || status === 403) throw refusal(answer);
+  if (status === 429) throw new Unanswered("overloaded", "it answered 429", afterOf(answer));
+  if (status === 404 && event === "rpc") throw new BellwireError("not-found", "There is no such method");
+  const where = status >= 300 && status < 400 ? ", a redirect, which is not followed" : "";
+  throw new BadReply(`it came with the status ${status}${where}`);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw new BadReply("it is not JSON");
+  }
+}
+
+/** A 401 or 403 is a no, whatever it says; what it says is passed on where it is said as in a 200. */
+function refusal({ text }: Answer): unknown {
+  try {
+    answerOf(parseJson(text));
+  } catch (error) {
+    if (!(error instanceof BadReply)) return error;
+  }
+  return refusedFor();
+}
+
+function afterOf({ header }: Answer): { after?: number } {
+  const seconds = Number(header("retry-after") ?? Number.NaN);
+  return seconds >= 0 ? { after: Math.min(seconds * 1000, LONGEST_AFTER_MS) } : {};
+}
