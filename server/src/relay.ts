@@ -7,11 +7,13 @@ import { Admission } from "./auth/admission.js";
 import { Keyring } from "./auth/keyring.js";
 import { Tickets } from "./auth/tickets.js";
 import type { Config } from "./config/config.js";
-import { ConfigError } from "./config/reader.js";
+import { topicOptionsOf } from "./config/topic-options.js";
 import { mayFailOver, redisAddress } from "./config/redis.js";
 import { Control } from "./control/control.js";
 import type { ClusterCounts } from "./control/counts.js";
 import { Drain, type DrainTiming } from "./drain.js";
+import { embed } from "./embed.js";
+import { featuresOf } from "./features.js";
 import { Feeds, type FeedTiming } from "./feed/feeds.js";
 import { Rotation } from "./feed/rotation.js";
 import { ApiKeys } from "./http/api-keys.js";
@@ -21,11 +23,20 @@ import { createApp } from "./http/app.js";
 import { registerMetrics } from "./http/metrics.js";
 import { rewriteRequests } from "./http/rewrite.js";
 import { registerBundle, registerHealth, type Readiness } from "./http/public.js";
+import { listen } from "./listen.js";
 import { MemoryLog } from "./log/memory.js";
 import { RedisLog } from "./log/redis.js";
 import type { TopicLog } from "./log/topic-log.js";
 import { createLogger, type Logger } from "./logger.js";
+import { composeHooks } from "./hooks/compose.js";
+import type { Hooks } from "./hooks/hooks.js";
+import { createHttpHooks } from "./hooks/http-hooks.js";
+import type { LocalHooks } from "./hooks/local-hooks.js";
+import { passedHeaders } from "./hooks/passed-headers.js";
+import { ClientCalls } from "./socket/client-calls.js";
 import { Gateway } from "./socket/gateway.js";
+import { Lifetimes } from "./socket/lifetimes.js";
+import { ServerSubscriptions } from "./socket/server-subscriptions.js";
 import { Subscriptions } from "./socket/subscriptions.js";
 import { StallWatch } from "./stall.js";
 import { Stats } from "./stats.js";
@@ -35,6 +46,8 @@ import { createTypeHint } from "./type-hint.js";
 export interface RelayTiming extends FeedTiming {
   /** How often stored revocations are read again where nothing calls for it. */
   readonly reread: number;
+  /** Seconds, for whoever can't be prolonged because the backend is away. */
+  readonly grace: number;
 }
 
 export interface RelayOptions {
@@ -46,8 +59,13 @@ export interface RelayOptions {
   readonly onFatal?: (message: string) => void;
   /** Instead of listening on the port: connections are handed to this server by somebody else, as to a worker by its primary. */
   readonly takesConnections?: ((http: HttpServer, gateway: Gateway | undefined) => void) | undefined;
+  /** Instead of listening on the port: a server of the application's own, which listens by itself. */
+  readonly server?: HttpServer | undefined;
+  /** Questions answered in this process; what they don't answer goes to the backends of the configuration. */
+  readonly hooks?: LocalHooks | undefined;
 }
 
+const NO_HEADERS = Object.freeze({});
 const COUNTS_MS = 60_000;
 const TICKET_TICK_MS = 1000;
 // Frames carry a token and a filter for each subscription.
@@ -67,8 +85,10 @@ export class Relay {
   readonly #app: FastifyInstance;
   readonly #internal: FastifyInstance | undefined;
   readonly #takesConnections: RelayOptions["takesConnections"];
+  readonly #server: HttpServer | undefined;
   readonly #stall: StallWatch = new StallWatch();
   readonly #timers: NodeJS.Timeout[] = [];
+  readonly #closers: (() => void)[] = [];
   #draining = false;
 
   constructor(options: RelayOptions) {
@@ -76,6 +96,7 @@ export class Relay {
     this.config = config;
     this.#logger = options.logger ?? createLogger();
     this.#takesConnections = options.takesConnections;
+    this.#server = options.server;
     this.log = this.#createLog(options);
     this.feeds = new Feeds({
       log: this.log,
@@ -95,7 +116,9 @@ export class Relay {
       logger: this.#logger,
     });
     const keyring = new Keyring(config.keys, config.siteKeys);
+    const hooks = this.#createHooks(options.hooks);
     const admission = new Admission({
+      hooks,
       keyring,
       tickets: new Tickets(keyring, { life: config.ticketLife }),
       revocations: this.#control.revocations,
@@ -108,29 +131,71 @@ export class Relay {
     this.#app = createApp(this.#logger);
     this.#internal = config.internalPort === undefined ? undefined : createApp(this.#logger);
     registerHealth(this.#app, () => this.readiness());
-    if (config.enabled) this.gateway = this.#open(admission);
+    if (config.enabled) this.gateway = this.#open(admission, hooks, options.timing?.grace);
     // After the gateway, which puts itself before every listener that is there.
     rewriteRequests(this.#app.server, {
-      prefix: config.publicUrl.pathname.replace(/\/+$/, ""),
+      prefix: this.#prefix,
       turnsAway: () => this.gateway?.refusal !== undefined,
     });
   }
 
   /** What only a relay that is switched on has: sockets, the API, the browser's bundle. */
-  #open(admission: Admission): Gateway {
-    const { config } = this;
+  #open(admission: Admission, hooks: Hooks, grace: number | undefined): Gateway {
+    const { config, subscriptions, stats, log } = this;
     registerBundle(this.#app);
     this.#registerInternal(this.#internal ?? this.#app);
-    return new Gateway(this.#app.server, {
+    const lifetimes: Lifetimes = new Lifetimes({
+      hooks,
       admission,
-      subscriptions: this.subscriptions,
-      stats: this.stats,
+      subscriptions,
+      grace,
+      sendTickets: (connection, changed) => gateway.sendTickets(connection, changed),
+    });
+    const calls = new ClientCalls({
+      hooks,
+      log,
+      stats,
+      maxDataBytes: config.limits.dataBytes,
+      publishable: (topic) => topicOptionsOf(config.topics, topic).publish,
+    });
+    const gateway: Gateway = new Gateway(this.#app.server, {
+      admission,
+      subscriptions,
+      stats,
       logger: this.#logger,
       origins: config.origins,
       maxWaitingBytes: config.limits.waitingBytes,
       maxFrameBytes: MAX_FRAME_BYTES,
       maxDataBytes: config.limits.dataBytes,
+      calls,
+      lifetimes,
+      presence: () => Promise.reject(new BellwireError("forbidden", "This topic shows nobody's presence")),
+      passedHeaders: (headers) => (config.hooks.headers.length === 0 ? NO_HEADERS : passedHeaders(headers, config.hooks.headers)),
+      features: () => featuresOf(config, hooks),
     });
+    const held = new ServerSubscriptions({
+      subscriptions,
+      personal: () => [],
+      registered: () => Promise.resolve([]),
+      onRefused: (error) => stats.refuse(error.code),
+      onTrouble: (error) => this.#logger.failure("server subscriptions", error),
+    });
+    gateway.observers.push(lifetimes, held);
+    subscriptions.observers.push(lifetimes);
+    this.#closers.push(() => lifetimes.close());
+    return gateway;
+  }
+
+  #createHooks(local: LocalHooks | undefined): Hooks {
+    const { config, stats } = this;
+    const remote = createHttpHooks(config.hooks, {
+      appKey: config.keys.keys[0]?.key ?? "",
+      observe: (event, outcome) => stats.countHook(event, outcome),
+      warn: (message) => this.#logger.warn(message),
+    });
+    const hooks = local === undefined ? remote : composeHooks(local, remote);
+    this.#closers.push(() => void hooks.close().catch((error: unknown) => this.#logger.failure("hooks", error)));
+    return hooks;
   }
 
   #createLog(options: RelayOptions): TopicLog {
@@ -198,8 +263,18 @@ export class Relay {
       this.#takesConnections(this.#app.server, this.gateway);
       return;
     }
+    if (this.#server !== undefined) {
+      await this.#app.ready();
+      this.#closers.push(embed(this.#server, this.#app.server, this.#prefix));
+      return;
+    }
     await listen(this.#app, port, host, "REALTIME_WS_PORT");
     this.#logger.listening(this.port);
+  }
+
+  /** The path of the public URL: requests are answered with and without it. */
+  get #prefix(): string {
+    return this.config.publicUrl.pathname.replace(/\/+$/, "");
   }
 
   #renewTickets(gateway: Gateway): void {
@@ -278,29 +353,11 @@ export class Relay {
     }
     await this.#app.close();
     await this.#internal?.close();
+    for (const close of this.#closers) close();
     this.feeds.close();
     this.#control.close();
     await this.log.close();
   }
-}
-
-async function listen(app: FastifyInstance, port: number, host: string | undefined, variable: string): Promise<void> {
-  await app.ready();
-  const { server } = app;
-  await new Promise<void>((resolve, reject) => {
-    const fail = (error: NodeJS.ErrnoException): void => {
-      const reason =
-        error.code === "EADDRINUSE"
-          ? `port ${port} is taken: stop what listens there, or set ${variable}`
-          : `${error.message} (${variable}, REALTIME_WS_HOST)`;
-      reject(new ConfigError(`Can't listen: ${reason}`));
-    };
-    server.once("error", fail);
-    server.listen({ port, ...(host === undefined ? {} : { host }) }, () => {
-      server.off("error", fail);
-      resolve();
-    });
-  });
 }
 
 function portOf(app: FastifyInstance): number {

@@ -257,13 +257,29 @@ describe("connecting", () => {
     expect(late).to.deep.include({ offset: 0, messages: [], resync: false });
   });
 
-  it("ignores events that it does not know, and answers those that it will know some day as unsupported", async () => {
+  it("ignores events that it does not know, and refuses calls that nothing allows or answers", async () => {
     const relay = await stage.relay();
     const client = await stage.connect(relay);
     for (const name of ["error", "messages", "hello", "__proto__", "toString", "", "x".repeat(1000)]) client.socket.emit(name, { a: 1 });
-    for (const name of ["publish", "rpc", "presence", "refresh"]) {
-      expect(codeOf(await client.emit(name, {})), name).to.equal("unsupported");
+    for (const name of ["publish", "rpc", "presence"]) {
+      for (const request of [
+        undefined,
+        null,
+        {},
+        [],
+        5,
+        "x",
+        { topic: 5, method: 5 },
+        { topic: "x".repeat(200), method: "x".repeat(200) },
+      ]) {
+        expect(codeOf(await client.emit(name, request)), name).to.equal("bad-request");
+      }
     }
+    expect(codeOf(await client.emit("publish", { topic: "news", data: {} }))).to.equal("forbidden");
+    expect(codeOf(await client.emit("publish", { topic: "$user", data: {} }))).to.equal("forbidden");
+    expect(codeOf(await client.emit("presence", { topic: "news" }))).to.equal("forbidden");
+    expect(codeOf(await client.emit("rpc", { method: "ping" }))).to.equal("not-found");
+    expect(codeOf(await client.emit("refresh", {}))).to.equal("token-missing");
     const heard: unknown[] = [];
     client.socket.emit("no-such-event", {}, (reply: unknown) => heard.push(reply));
     expect(await client.emit("unsubscribe", [])).to.deep.equal({});

@@ -99,7 +99,7 @@ describe("tickets", () => {
     const [kind, body, mac] = connection.split(".") as [string, string, string];
     const claims = JSON.parse(Buffer.from(body, "base64url").toString()) as object;
     const promoted = Buffer.from(JSON.stringify({ ...claims, u: "bob" })).toString("base64url");
-    const prolonged = subscription.replace(/_\d[\d.]*/, `_${now() + 86_400}`);
+    const prolonged = subscription.replace(/~\d[\d.]*/, `~${now() + 86_400}`);
     expect(prolonged).not.to.equal(subscription);
     const none: unknown[] = ["", "x", "c1", "c1..", "s1..", "...", 5, {}, [], true, "x".repeat(20_000)];
     none.push(

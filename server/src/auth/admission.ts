@@ -1,12 +1,15 @@
 import {
+  asObject,
   BellwireError,
   covers,
+  filterObject,
   parseConnectClaims,
   parseSubscribeClaims,
   type ConnectPermit,
   type ParsedFilter,
   type SubscribePermit,
 } from "@bellwire/protocol";
+import type { Asker, ConnectReply, Hooks } from "../hooks/hooks.js";
 import type { Holder, Permit, Scope } from "../revocations/revocation.js";
 import type { Revocations } from "../revocations/revocations.js";
 import type { Keyring } from "./keyring.js";
@@ -23,6 +26,7 @@ export interface SubscriptionQuestion {
 }
 
 export interface AdmissionOptions {
+  readonly hooks: Hooks;
   readonly keyring: Keyring;
   readonly tickets: Tickets;
   readonly revocations: Pick<Revocations, "current" | "refuses">;
@@ -33,6 +37,22 @@ export interface AdmissionOptions {
 /** A connection as admission sees it. */
 export interface Visitor extends Holder {
   readonly permit: ConnectPermit;
+  readonly asker: Asker;
+}
+
+/** Somebody who knocks, before anything is known of them. */
+export interface Arrival {
+  /** The connection's id. */
+  readonly id: string;
+  readonly client: string;
+  /** The browser's headers that backends may see. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** What admits a subscription, and what is known of it besides. */
+export interface AdmittedSubscription extends TicketedProof {
+  /** Of the user in the topic's presence, where the backend said it. */
+  readonly info?: unknown;
 }
 
 /** What admits a connection, and the ticket that says so where there is one to go on with. */
@@ -44,21 +64,26 @@ export interface AdmittedConnection {
 /** Decides who may connect and what they may subscribe. Every answer is a permit or a BellwireError. */
 export class Admission {
   readonly tickets: Tickets;
+  readonly #hooks: Hooks;
   readonly #keyring: Keyring;
   readonly #revocations: Pick<Revocations, "current" | "refuses">;
   readonly #anonymous: (site: string) => boolean;
 
   constructor(options: AdmissionOptions) {
+    this.#hooks = options.hooks;
     this.#keyring = options.keyring;
     this.tickets = options.tickets;
     this.#revocations = options.revocations;
     this.#anonymous = options.anonymous;
   }
 
-  /** Admits a connection by its ticket, or by its token where the ticket does not hold. */
-  async connect(site: string, auth: Readonly<Record<string, unknown>>): Promise<AdmittedConnection> {
+  /**
+   * Admits a connection by its ticket; or by its token where the ticket does not hold, and by the connect hook where there is one,
+   * which hears the token's claims.
+   */
+  async connect(site: string, auth: Readonly<Record<string, unknown>>, arrival: Arrival): Promise<AdmittedConnection> {
     await this.#revocations.current();
-    const admitted = this.#byTicket(site, auth) ?? { permit: this.#byToken(site, auth), ticket: undefined };
+    const admitted = this.#byTicket(site, auth) ?? { permit: await this.#byTokenOrHook(site, auth, arrival), ticket: undefined };
     if (admitted.permit.user === "" && !this.#anonymous(site)) {
       throw new BellwireError("forbidden", "This site takes no anonymous connections: the token needs a sub");
     }
@@ -72,13 +97,28 @@ export class Admission {
       this.#unrevoked(admitted.permit, client);
       return admitted;
     } catch (error) {
-      if (token === undefined || token === null) throw error;
+      if (isAbsent(token) && !this.#hooks.features.includes("connect")) throw error;
       return undefined;
     }
   }
 
-  #byToken(site: string, { token, client }: Readonly<Record<string, unknown>>): ConnectPermit {
-    return this.#unrevoked(parseConnectClaims(verifyToken(this.#keyring, site, token), site, seconds()), client);
+  async #byTokenOrHook(site: string, { token, data }: Readonly<Record<string, unknown>>, arrival: Arrival): Promise<ConnectPermit> {
+    const claims = isAbsent(token) ? undefined : verifyToken(this.#keyring, site, token);
+    const permit = claims === undefined ? undefined : this.#unrevoked(parseConnectClaims(claims, site, seconds()), arrival.client);
+    const asked = this.#hooks.connect({
+      site,
+      user: permit?.user ?? "",
+      session: permit?.session ?? "",
+      client: arrival.client,
+      connection: arrival.id,
+      headers: arrival.headers,
+      info: permit?.info,
+      data,
+      claims: asObject(claims),
+    });
+    if (asked !== undefined) return this.#unrevoked(merge(site, permit, await asked), arrival.client);
+    if (permit === undefined) throw new BellwireError("token-missing", "A token is needed");
+    return permit;
   }
 
   #unrevoked(permit: ConnectPermit, client: unknown): ConnectPermit {
@@ -101,7 +141,7 @@ export class Admission {
    * Prepares the answers for one frame: a token that several items share is verified once.
    * The function it returns rejects with the contract's code where an item is not allowed.
    */
-  forFrame(visitor: Visitor): (question: SubscriptionQuestion) => Promise<TicketedProof> {
+  forFrame(visitor: Visitor): (question: SubscriptionQuestion) => Promise<AdmittedSubscription> {
     // What was refused is kept too: a thousand items may come with the same wrong token.
     const answers = new Map<unknown, SubscribePermit | BellwireError>();
     const permitOf = (token: unknown): SubscribePermit => {
@@ -110,7 +150,13 @@ export class Admission {
       if (answer instanceof BellwireError) throw answer;
       return answer;
     };
-    return async (question) => this.#byHand(visitor, question) ?? this.#bySubscribeToken(visitor, question, permitOf(question.token));
+    return async (question) => {
+      const { token } = question;
+      const inHand = this.#byHand(visitor, question);
+      if (inHand !== undefined) return inHand;
+      if (!isAbsent(token)) return this.#bySubscribeToken(visitor, question, permitOf(token));
+      return this.#byHook(visitor, question);
+    };
   }
 
   #readSubscribeToken(visitor: Visitor, token: unknown): SubscribePermit | BellwireError {
@@ -130,15 +176,54 @@ export class Admission {
       if (covers(permit.grants, topic, filter))
         return this.#held(visitor, { proof: proof(topic, filter, permit), ticket: undefined }, filter);
     } catch (error) {
-      if (!hasToken && !hasTicket) throw error;
+      if (!hasToken && !hasTicket && !this.#hooks.features.includes("subscribe")) throw error;
     }
     if (!hasTicket) return undefined;
     try {
       return this.#held(visitor, this.tickets.readSubscription(ticket, visitor, topic, filter.canonical, seconds()), filter);
     } catch (error) {
-      if (!hasToken) throw error;
+      if (!hasToken && !this.#hooks.features.includes("subscribe")) throw error;
       return undefined;
     }
+  }
+
+  async #byHook(visitor: Visitor, { topic, filter, ticket }: SubscriptionQuestion): Promise<AdmittedSubscription> {
+    const asked = this.#hooks.subscribe({ ...visitor.asker, topic, filter: filterObject(filter), params: {} });
+    if (asked === undefined) {
+      if (ticket !== undefined && ticket !== null) throw new BellwireError("token-invalid", "The ticket does not hold here: ask with a token");
+      throw new BellwireError("token-missing", "A token is needed");
+    }
+    const { until, info } = await asked;
+    const now = seconds();
+    if (until !== undefined && until <= now) throw new BellwireError("token-expired", "The backend's until has passed");
+    const given: SubscriptionProof = { topic, filter: filter.canonical, iat: now, jti: undefined, until, hooked: true };
+    return { ...this.#held(visitor, { proof: given, ticket: undefined }, filter), info };
+  }
+
+  /**
+   * A connection's permit after a new token, which must be of the same user.
+   * @throws BellwireError
+   */
+  renewConnection(visitor: Visitor, token: unknown): ConnectPermit {
+    const { site, user, session } = visitor.permit;
+    const fresh = parseConnectClaims(verifyToken(this.#keyring, site, token), site, seconds());
+    if (fresh.user !== user) throw new BellwireError("forbidden", "The token was issued to another user");
+    if (user === "" && fresh.session !== session) throw new BellwireError("forbidden", "The token was issued to another session");
+    return this.#unrevoked({ ...fresh, session, subscriptions: visitor.permit.subscriptions }, visitor.client);
+  }
+
+  /**
+   * What admits a subscription after a new token for the same.
+   * @throws BellwireError
+   */
+  renewSubscription(
+    visitor: Visitor,
+    { topic, filter }: Pick<SubscriptionQuestion, "topic" | "filter">,
+    token: unknown,
+  ): SubscriptionProof {
+    const permit = this.#readSubscribeToken(visitor, token);
+    if (permit instanceof BellwireError) throw permit;
+    return this.#bySubscribeToken(visitor, { topic, filter, token, ticket: undefined }, permit).proof;
   }
 
   #bySubscribeToken(visitor: Visitor, { topic, filter }: SubscriptionQuestion, permit: SubscribePermit): TicketedProof {
@@ -164,4 +249,26 @@ function proof(
 
 function seconds(): number {
   return Date.now() / 1000;
+}
+
+function isAbsent(credential: unknown): boolean {
+  return credential === undefined || credential === null || credential === "";
+}
+
+/** What a token allows, and what the connect hook says: the hook knows better. */
+function merge(site: string, permit: ConnectPermit | undefined, reply: ConnectReply): ConnectPermit {
+  const now = seconds();
+  const until = reply.until ?? permit?.until;
+  if (until !== undefined && until <= now) throw new BellwireError("token-expired", "The backend's until has passed");
+  return {
+    site,
+    user: reply.user,
+    session: reply.session === "" ? (permit?.session ?? "") : reply.session,
+    info: reply.info ?? permit?.info,
+    iat: now,
+    jti: permit?.jti,
+    until,
+    subscriptions: [...(permit?.subscriptions ?? []), ...reply.subscriptions],
+    grants: [...(permit?.grants ?? []), ...reply.grants],
+  };
 }

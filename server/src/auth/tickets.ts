@@ -24,6 +24,8 @@ export interface SubscriptionProof {
   readonly iat: number;
   readonly jti: string | undefined;
   readonly until: number | undefined;
+  /** The backend's hook admitted it, and is to be asked again before its end. */
+  readonly hooked?: true;
 }
 
 /** What admits a subscription, and the ticket that says so where there is one to go on with. */
@@ -58,6 +60,7 @@ export class Tickets {
         s: permit.session,
         i: permit.info,
         g: permit.grants.length === 0 ? undefined : permit.grants.map(grantObject),
+        n: permit.subscriptions.length === 0 ? undefined : permit.subscriptions.map(grantObject),
         a: permit.iat,
         j: permit.jti,
         t: permit.until,
@@ -85,7 +88,7 @@ export class Tickets {
       session: source.s,
       info: source.i,
       grants: source.g === undefined ? NONE : parseGrants(source.g),
-      subscriptions: NONE,
+      subscriptions: source.n === undefined ? NONE : parseGrants(source.n),
       iat: source.a,
       jti: source.j,
       until: source.t,
@@ -104,9 +107,8 @@ export class Tickets {
   forSubscription(identity: Identity, proof: SubscriptionProof, now: number): string | null {
     const expires = this.#expiry(proof.iat, proof.until, now);
     if (expires === undefined) return null;
-    const body = [proof.iat, expires, proof.until ?? "", proof.jti === undefined ? "" : Buffer.from(proof.jti).toString("base64url")].join(
-      "_",
-    );
+    const jti = proof.jti === undefined ? "" : Buffer.from(proof.jti).toString("base64url");
+    const body = [proof.iat, expires, proof.until ?? "", jti, ...(proof.hooked === true ? ["h"] : [])].join("~");
     return `s1.${body}.${this.#sign(identity.site, subscriptionText(identity, proof.topic, proof.filter, body))}`;
   }
 
@@ -121,14 +123,15 @@ export class Tickets {
     const mac = text.slice(text.lastIndexOf(".") + 1);
     const body = text.slice(3, text.lastIndexOf("."));
     if (!text.startsWith("s1.") || !this.#verify(identity.site, subscriptionText(identity, topic, filter, body), mac)) throw invalid();
-    const [iat, expires, until, jti] = body.split("_");
+    const [iat, expires, until, jti, hooked] = body.split("~");
     if (!(Number(expires) > now)) throw new BellwireError("token-expired", "The ticket has expired");
-    const proof = {
+    const proof: SubscriptionProof = {
       topic,
       filter,
       iat: Number(iat),
       jti: jti ? Buffer.from(jti, "base64url").toString() : undefined,
       until: until ? Number(until) : undefined,
+      ...(hooked === "h" ? { hooked: true } : {}),
     };
     return { proof, ticket: this.#isYoung(Number(expires), now) ? text : undefined };
   }
@@ -170,6 +173,7 @@ interface ConnectionBody {
   readonly s: string;
   readonly i: unknown;
   readonly g: unknown;
+  readonly n: unknown;
   readonly a: number;
   readonly j: string | undefined;
   readonly t: number | undefined;

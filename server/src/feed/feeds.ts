@@ -112,9 +112,8 @@ export class Feeds implements LogListener, FeedHost {
   }
 
   #create(name: string, site: string, topic: string): Feed {
-    const shownTopic = isReservedTopic(topic) ? (topic.split(":", 1)[0] as string) : topic;
     const limits = logLimitsOf(this.#options.limits, topic);
-    return new Feed({ site, topic, shownTopic, name, namespace: siteNamespace(site), limits, host: this });
+    return new Feed({ site, topic, shownTopic: topicAsShown(topic), name, namespace: siteNamespace(site), limits, host: this });
   }
 
   /** In this order: channel confirmed, tail read, merged. Otherwise a message between the two would be missed. */
@@ -272,4 +271,9 @@ export class Feeds implements LogListener, FeedHost {
     this.flush();
     this.#feeds.clear();
   }
+}
+
+/** A topic as clients know it: of a personal one, whose name holds a hash of its owner, only the kind. */
+export function topicAsShown(topic: string): string {
+  return isReservedTopic(topic) ? (topic.split(":", 1)[0] as string) : topic;
 }

@@ -1,10 +1,13 @@
 import type { Socket } from "socket.io";
 import type { BellwireError, ConnectPermit, ParsedFilter, ParsedGrant } from "@bellwire/protocol";
+import type { Arrival } from "../auth/admission.js";
 import type { SubscriptionProof } from "../auth/tickets.js";
+import type { Asker } from "../hooks/hooks.js";
 import type { Scope } from "../revocations/revocation.js";
 import type { Feed } from "../feed/feed.js";
 import type { Recipient } from "../feed/member.js";
 import { eventText, toFrame, type Frame } from "../frame.js";
+import { askerOf } from "./asker.js";
 import type { HeldSubscriptions } from "./held-subscriptions.js";
 import type { Rate } from "./rate.js";
 import { endTransport, waitingPackets, writeDirectly } from "./engine-internals.js";
@@ -18,6 +21,8 @@ export interface Subscription {
   proof: SubscriptionProof;
   /** The server made it, so that the client needs no ticket to have it again. */
   readonly held: boolean;
+  /** Of the user in this topic's presence; undefined: the connection's. */
+  readonly info?: unknown;
 }
 
 /** A subscribe under way; not wanted any more once it was cancelled. */
@@ -46,6 +51,8 @@ export class Connection implements Recipient {
   readonly session: string;
   /** The page load's id, or one of ours. */
   readonly client: string;
+  /** The browser's headers that backends may see. */
+  readonly headers: Readonly<Record<string, string>>;
   permit: ConnectPermit;
   readonly subscriptions: Map<string, Subscription> = new Map();
   /** Subscribes under way, by id; undefined while there are none. */
@@ -60,15 +67,26 @@ export class Connection implements Recipient {
   readonly #host: ConnectionHost;
   #waiting = 0;
 
-  constructor(socket: Socket, permit: ConnectPermit, client: string, host: ConnectionHost) {
+  constructor(socket: Socket, permit: ConnectPermit, { client, headers }: Pick<Arrival, "client" | "headers">, host: ConnectionHost) {
     this.socket = socket;
     this.permit = permit;
     this.site = permit.site;
     this.user = permit.user;
     this.session = permit.session;
     this.client = client;
+    this.headers = headers;
     this.ticketsAt = Date.now() / 1000;
     this.#host = host;
+  }
+
+  /** Another one after each reconnect. */
+  get id(): string {
+    return this.socket.id;
+  }
+
+  /** This connection, as backends hear of it. */
+  get asker(): Asker {
+    return askerOf(this);
   }
 
   get grants(): readonly ParsedGrant[] {

@@ -1,4 +1,5 @@
 import { BellwireError } from "@bellwire/protocol";
+import { Disconnected } from "../hooks/hooks.js";
 import type { Connection } from "./connection.js";
 import { Rate } from "./rate.js";
 
@@ -43,7 +44,10 @@ export class Dispatcher {
       (last as Ack)(reply);
       connection.weigh(ACK_BYTES);
     };
-    const fail = (error: unknown): void => ack({ error: this.#refused(error).toJSON() });
+    const fail = (error: unknown): void => {
+      ack({ error: this.#refused(error instanceof Disconnected ? error.error : error).toJSON() });
+      if (error instanceof Disconnected && !connection.closed) connection.bye(error.error);
+    };
     connection.rate ??= new Rate(FRAMES_AT_ONCE);
     const after = connection.rate.take(FRAMES_PER_SECOND, FRAMES_AT_ONCE);
     if (after > 0) return fail(new BellwireError("limit", "Too many frames at once", { after }));

@@ -1,19 +1,24 @@
 import { randomUUID } from "node:crypto";
-import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
 import cors from "cors";
 import { Server, type Socket } from "socket.io";
-import { BellwireError, isWellFormed, limits, siteOfNamespace, VERSION, type Hello } from "@bellwire/protocol";
+import { asObject, BellwireError, isWellFormed, limits, parseTopic, siteOfNamespace, VERSION, type Hello } from "@bellwire/protocol";
 import { CONTROL_NAMESPACE } from "@bellwire/emitter/internal";
-import type { Admission, AdmittedConnection } from "../auth/admission.js";
+import type { Admission, AdmittedConnection, Arrival } from "../auth/admission.js";
 import { toBellwireError } from "../failure.js";
+import { Disconnected } from "../hooks/hooks.js";
 import type { Logger } from "../logger.js";
 import type { Stats } from "../stats.js";
-import { Connection, type ConnectionHost } from "./connection.js";
+import type { ClientCalls } from "./client-calls.js";
+import { Connection, type ConnectionHost, type Subscription } from "./connection.js";
 import { Dispatcher, type Handler } from "./dispatch.js";
 import { corkUpgrade, corkWrites, dropHandshake, isUpgrade, trimSocket } from "./engine-internals.js";
 import { parseHeldSince } from "./held-subscriptions.js";
+import type { Lifetimes } from "./lifetimes.js";
 import { Namespaces } from "./namespaces.js";
+import type { ConnectionObserver } from "./observers.js";
 import { isAllowedOrigin, type AllowedOrigins } from "./origins.js";
+import { refresh, type RefreshOptions } from "./refresh.js";
 import { RoomlessAdapter } from "./roomless-adapter.js";
 import type { Subscriptions } from "./subscriptions.js";
 
@@ -28,6 +33,20 @@ export interface GatewayOptions {
   readonly maxFrameBytes: number;
   /** Bytes of one message's data. */
   readonly maxDataBytes: number;
+  readonly calls: ClientCalls;
+  readonly lifetimes: Lifetimes;
+  /** Answers who is present on a topic. */
+  readonly presence: (connection: Connection, topic: string) => Promise<object>;
+  /** What of a browser's headers backends may see. */
+  readonly passedHeaders: (headers: IncomingHttpHeaders) => Readonly<Record<string, string>>;
+  /** What `hello.features` names. */
+  readonly features: () => readonly string[];
+}
+
+/** What a socket carries from its admission to its connection. */
+interface Entry {
+  readonly arrival: Arrival;
+  readonly admitted: AdmittedConnection;
 }
 
 const CLOSE_GRACE_MS = 500;
@@ -51,6 +70,7 @@ export class Gateway implements ConnectionHost {
   refusal: BellwireError | undefined;
   /** Told of each new connection, after its hello. */
   onConnection: ((connection: Connection) => void) | undefined;
+  readonly observers: ConnectionObserver[] = [];
 
   constructor(http: HttpServer, options: GatewayOptions) {
     this.#options = options;
@@ -70,10 +90,10 @@ export class Gateway implements ConnectionHost {
           ack({});
         },
       ],
-      ["publish", unsupported("publish")],
-      ["rpc", unsupported("rpc")],
-      ["presence", unsupported("presence")],
-      ["refresh", unsupported("refresh")],
+      ["publish", async (connection, [request], ack) => ack(await options.calls.publish(connection, request))],
+      ["rpc", async (connection, [request], ack) => ack(await options.calls.rpc(connection, request))],
+      ["presence", async (connection, [request], ack) => ack(await options.presence(connection, parsePresence(request)))],
+      ["refresh", async (connection, [request], ack) => ack(await refresh(connection, request, this.#refreshing()))],
     ]);
     this.#dispatcher = new Dispatcher(handlers, (error) => this.#refused(error));
     this.#io = new Server(http, {
@@ -127,6 +147,7 @@ export class Gateway implements ConnectionHost {
   /** Admits a socket to its site, or rejects. Either way nothing is left behind. */
   async #enter(socket: Socket): Promise<void> {
     const { client, nsp } = socket;
+    const options = this.#options;
     this.#namespaces.enter(nsp);
     let first = false;
     try {
@@ -138,7 +159,8 @@ export class Gateway implements ConnectionHost {
       if (this.refusal !== undefined) throw this.refusal;
       const auth = socket.handshake.auth as Record<string, unknown>;
       if (auth.v !== undefined && auth.v !== VERSION) throw new BellwireError("unsupported", `This relay speaks version ${VERSION}`);
-      socket.data = await this.#options.admission.connect(site, auth);
+      const arrival: Arrival = { id: socket.id, client: clientId(auth.client), headers: options.passedHeaders(socket.handshake.headers) };
+      socket.data = { arrival, admitted: await options.admission.connect(site, auth, arrival) } satisfies Entry;
       corkWrites(socket.conn); // socket.io's own answer and our hello: one write
     } catch (error) {
       if (first) this.#taken.delete(client);
@@ -149,10 +171,11 @@ export class Gateway implements ConnectionHost {
   }
 
   #connected(socket: Socket): void {
-    const { permit, ticket } = socket.data as AdmittedConnection;
+    const { arrival, admitted } = socket.data as Entry;
+    const { permit, ticket } = admitted;
     const auth = socket.handshake.auth as Record<string, unknown>;
     const { subscriptions, admission } = this.#options;
-    const connection = new Connection(socket, permit, clientId(auth.client), this);
+    const connection = new Connection(socket, permit, arrival, this);
     connection.held = parseHeldSince(auth.since, subscriptions.limits.perConnection);
     // They hold headers, query and token for as long as the socket lives: nobody needs them any more.
     (socket as { handshake: unknown }).handshake = NO_HANDSHAKE;
@@ -168,6 +191,7 @@ export class Gateway implements ConnectionHost {
     } catch (error) {
       return connection.bye(this.#refused(error));
     }
+    for (const observer of this.observers) observer.opened(connection);
     this.onConnection?.(connection);
   }
 
@@ -175,6 +199,7 @@ export class Gateway implements ConnectionHost {
     const { socket } = connection;
     this.connections.delete(connection);
     this.#options.subscriptions.endAll(connection);
+    for (const observer of this.observers) observer.gone(connection);
     this.#taken.delete(socket.client);
     this.#namespaces.reap(socket.nsp);
   }
@@ -196,12 +221,18 @@ export class Gateway implements ConnectionHost {
         dataBytes: maxDataBytes,
         frameBytes: maxFrameBytes,
       },
-      features: [],
+      features: this.#options.features(),
     };
   }
 
+  #refreshing(): RefreshOptions {
+    const { admission, lifetimes, subscriptions } = this.#options;
+    const sendTicket = (connection: Connection): void => this.sendTickets(connection, []);
+    return { admission, lifetimes, most: subscriptions.limits.perFrame, sendTicket };
+  }
+
   #refused(error: unknown): BellwireError {
-    const refused = toBellwireError(error);
+    const refused = toBellwireError(error instanceof Disconnected ? error.error : error);
     this.#options.stats.refuse(refused.code);
     if (refused.code === "internal") this.#options.logger.failure("socket", refused.cause ?? refused);
     return refused;
@@ -224,17 +255,24 @@ export class Gateway implements ConnectionHost {
     for (const connection of connections) {
       if (connection.closed || now - connection.ticketsAt < tickets.life / 2) continue;
       connection.ticketsAt = now;
-      const list: [string | null, string][] = [];
-      const own = tickets.forConnection(connection.permit, now);
-      if (own !== null) list.push([null, own]);
-      for (const { id, proof, held } of connection.subscriptions.values()) {
-        const ticket = held ? null : tickets.forSubscription(connection, proof, now);
-        if (ticket !== null) list.push([id, ticket]);
-      }
-      if (list.length === 0) continue;
-      connection.socket.emit("tickets", list);
-      connection.weigh(list.length * 100);
+      this.sendTickets(connection, connection.subscriptions.values());
     }
+  }
+
+  /** Sends fresh tickets of a connection and of some of its subscriptions. */
+  sendTickets(connection: Connection, subscriptions: Iterable<Subscription>): void {
+    const now = Date.now() / 1000;
+    const { tickets } = this.#options.admission;
+    const list: [string | null, string][] = [];
+    const own = tickets.forConnection(connection.permit, now);
+    if (own !== null) list.push([null, own]);
+    for (const { id, proof, held } of subscriptions) {
+      const ticket = held ? null : tickets.forSubscription(connection, proof, now);
+      if (ticket !== null) list.push([id, ticket]);
+    }
+    if (list.length === 0) return;
+    connection.socket.emit("tickets", list);
+    connection.weigh(list.length * 100);
   }
 
   /** Closes all sockets and stops accepting. */
@@ -248,10 +286,10 @@ export class Gateway implements ConnectionHost {
   }
 }
 
-function unsupported(event: string): Handler {
-  return async () => {
-    throw new BellwireError("unsupported", `This relay does not take ${event}`);
-  };
+function parsePresence(request: unknown): string {
+  const source = asObject(request);
+  if (source === undefined) throw new BellwireError("bad-request", "presence takes {topic}");
+  return parseTopic(source.topic);
 }
 
 /** socket.io passes `data` of a middleware's error on as `err.data`. */

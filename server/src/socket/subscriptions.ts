@@ -8,15 +8,17 @@ import {
   type SubscribeResult,
   type Subscribed,
 } from "@bellwire/protocol";
-import type { Admission, SubscriptionQuestion } from "../auth/admission.js";
-import type { SubscriptionProof, TicketedProof } from "../auth/tickets.js";
+import type { AdmittedSubscription, Admission, SubscriptionQuestion } from "../auth/admission.js";
+import type { SubscriptionProof } from "../auth/tickets.js";
 import type { Feed, Older } from "../feed/feed.js";
-import type { Feeds } from "../feed/feeds.js";
+import { topicAsShown, type Feeds } from "../feed/feeds.js";
 import type { Recovery } from "../feed/recovery.js";
 import { toBellwireError } from "../failure.js";
+import { Disconnected } from "../hooks/hooks.js";
 import type { RevocationIndex } from "../revocations/revocation-index.js";
 import type { Connection, Intent, Subscription } from "./connection.js";
 import { HeldSubscriptions } from "./held-subscriptions.js";
+import type { SubscriptionObserver } from "./observers.js";
 import { parseId, parseIds, parseSubscribeItem, parseSubscribeList, type SubscribeRequest } from "./subscribe-item.js";
 
 export interface SubscriptionLimits {
@@ -32,6 +34,7 @@ interface Admitted {
   readonly proof: SubscriptionProof;
   /** One to go on with; undefined where a new one is to be made. */
   readonly ticket: string | undefined;
+  readonly info: unknown;
   readonly held: boolean;
 }
 
@@ -55,6 +58,7 @@ export class Subscriptions {
   readonly #feeds: Feeds;
   readonly #admission: Admission;
   readonly limits: SubscriptionLimits;
+  readonly observers: SubscriptionObserver[] = [];
   /** Open subscriptions on this relay. */
   count = 0;
 
@@ -79,13 +83,13 @@ export class Subscriptions {
   #prepareItem(
     connection: Connection,
     item: Record<string, unknown>,
-    admit: (question: SubscriptionQuestion) => Promise<TicketedProof>,
+    admit: (question: SubscriptionQuestion) => Promise<AdmittedSubscription>,
   ): Promise<Step> {
     return this.#prepare(connection, parseId(item.id), async (intent) => {
       const request = parseSubscribeItem(item);
       intent.scope = request;
-      const { proof, ticket } = await admit(request);
-      return { request, proof, ticket, held: false };
+      const { proof, ticket, info } = await admit(request);
+      return { request, proof, ticket, info, held: false };
     });
   }
 
@@ -95,22 +99,23 @@ export class Subscriptions {
    */
   async hold(connection: Connection, topic: string, filter: ParsedFilter): Promise<BellwireError | undefined> {
     connection.held ??= new HeldSubscriptions();
-    const begun = connection.held.begin(topic, filter);
+    const shownTopic = topicAsShown(topic);
+    const begun = connection.held.begin(shownTopic, filter);
     if (begun === undefined) return undefined;
     const { id, since } = begun;
     // The time of the decision stands for that of a token.
     const proof = { topic, filter: filter.canonical, iat: Date.now() / 1000, jti: undefined, until: undefined };
     const step = await this.#prepare(connection, id, async (intent) => {
       intent.scope = { topic, filter };
-      return { request: { id, topic, filter, since }, proof, ticket: undefined, held: true };
+      return { request: { id, topic, filter, since }, proof, ticket: undefined, info: undefined, held: true };
     });
     const result = this.#finish(connection, step);
     if ("error" in result) {
-      connection.held.end(topic, filter);
+      connection.held.end(shownTopic, filter);
       return "error" in step ? step.error : undefined; // else it ended before it was made
     }
     const { epoch, offset, messages, resync, spread } = result;
-    const shown = { id, topic, filter: filterObject(filter), epoch, offset, messages, resync };
+    const shown = { id, topic: shownTopic, filter: filterObject(filter), epoch, offset, messages, resync };
     connection.socket.emit("subscribed", spread === undefined ? shown : { ...shown, spread });
     connection.weigh(NOTICE_BYTES);
     return undefined;
@@ -138,6 +143,11 @@ export class Subscriptions {
     } catch (error) {
       if (feed !== undefined) this.#feeds.release(feed);
       this.#settle(connection, id, intent);
+      if (error instanceof Disconnected) {
+        // Later: others of the same frame are still to be answered.
+        setImmediate(() => connection.bye(error.error));
+        return { id, error: error.error };
+      }
       return { id, error: toBellwireError(error) };
     }
   }
@@ -170,8 +180,11 @@ export class Subscriptions {
       feed.flush();
       const { messages, resync } = this.#recover(connection, step);
       feed.join(connection, filter);
-      connection.subscriptions.set(id, { id, topic, filter, feed, proof, held });
+      const subscription: Subscription =
+        step.info === undefined ? { id, topic, filter, feed, proof, held } : { id, topic, filter, feed, proof, held, info: step.info };
+      connection.subscriptions.set(id, subscription);
       this.count++;
+      for (const observer of this.observers) observer.made(connection, subscription);
       const ticket = held ? null : (step.ticket ?? this.#admission.tickets.forSubscription(connection, proof, Date.now() / 1000));
       return this.#result(request, feed, messages, resync, ticket);
     } catch (error) {
@@ -231,8 +244,9 @@ export class Subscriptions {
     const { feed, topic, filter, held } = subscription;
     connection.subscriptions.delete(id);
     feed.leave(connection, filter);
-    if (held) connection.held?.end(topic, filter);
+    if (held) connection.held?.end(topicAsShown(topic), filter);
     this.count--;
+    for (const observer of this.observers) observer.ended(connection, subscription);
   }
 
   /**
@@ -254,11 +268,16 @@ export class Subscriptions {
     this.#endThose(connection, (subscription) => revocations.refuses(connection, subscription.proof, subscription), error);
   }
 
+  /** Ends one subscription, if it is still open, and tells the client why. */
+  endOne(connection: Connection, subscription: Subscription, error: BellwireError): void {
+    this.#endThose(connection, (candidate) => candidate === subscription, error);
+  }
+
   #endThose(connection: Connection, which: (subscription: Subscription) => boolean, error: BellwireError): void {
     for (const subscription of [...connection.subscriptions.values()].filter(which)) {
       const { id, topic, filter } = subscription;
       this.#end(connection, id);
-      connection.socket.emit("unsubscribed", { id, topic, filter: filterObject(filter), error: error.toJSON() });
+      connection.socket.emit("unsubscribed", { id, topic: topicAsShown(topic), filter: filterObject(filter), error: error.toJSON() });
       connection.weigh(NOTICE_BYTES);
     }
   }

@@ -1,0 +1,100 @@
+import { asObject, BellwireError, parseTopic, type JsonObject, type Position } from "@bellwire/protocol";
+import { encodeData } from "@bellwire/emitter/internal";
+import { randomUUID } from "node:crypto";
+import type { Hooks } from "../hooks/hooks.js";
+import type { TopicLog } from "../log/topic-log.js";
+import type { Stats } from "../stats.js";
+import { askerOf } from "./asker.js";
+import type { Connection } from "./connection.js";
+
+export interface ClientCallsOptions {
+  readonly hooks: Hooks;
+  readonly log: Pick<TopicLog, "append">;
+  readonly stats: Stats;
+  readonly maxDataBytes: number;
+  /** May clients publish to this topic at all? */
+  readonly publishable: (topic: string) => boolean;
+}
+
+/** Calls that one connection may have under way. */
+const MOST_AT_ONCE = 100;
+const MAX_METHOD = 128;
+const PUBLISH_TIMEOUT_MS = 5000;
+
+/** What clients ask of the backend through the relay: to publish, and to call a method. */
+export class ClientCalls {
+  readonly #options: ClientCallsOptions;
+  readonly #underWay = new WeakMap<Connection, number>();
+
+  constructor(options: ClientCallsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * `publish({topic, data})`: where the topic allows it, after the publish hook if there is one.
+   * @returns where the message stands, or `{handled: true}` where the backend kept it to itself
+   */
+  async publish(connection: Connection, request: unknown): Promise<Position | { readonly handled: true }> {
+    const source = asObject(request);
+    if (source === undefined) throw new BellwireError("bad-request", "publish takes {topic, data}");
+    const topic = parseTopic(source.topic);
+    if (!this.#options.publishable(topic)) throw new BellwireError("forbidden", "Clients can't publish to this topic");
+    const text = encodeData(source.data ?? {}, this.#options.maxDataBytes);
+    return this.#bounded(connection, () => this.#publish(connection, topic, text));
+  }
+
+  async #publish(connection: Connection, topic: string, text: string): Promise<Position | { readonly handled: true }> {
+    const { hooks, log, stats, maxDataBytes } = this.#options;
+    const asked = hooks.publish({ ...askerOf(connection), topic, data: JSON.parse(text) as JsonObject });
+    const reply = asked === undefined ? undefined : await asked;
+    if (reply?.handled === true) return { handled: true };
+    const data = reply?.data === undefined ? text : encodeData(reply.data, maxDataBytes);
+    const publication = {
+      site: connection.site,
+      topic: reply?.topic === undefined ? topic : parseTopic(reply.topic),
+      data,
+      id: randomUUID(),
+      idempotent: false,
+      retry: false,
+    };
+    try {
+      const position = await log.append(publication, PUBLISH_TIMEOUT_MS);
+      stats.published++;
+      return position;
+    } catch (error) {
+      stats.publishFailures++;
+      throw error;
+    }
+  }
+
+  /** `rpc({method, data})`: answered by the backend, or by a handler in this process. */
+  async rpc(connection: Connection, request: unknown): Promise<{ readonly status?: number; readonly data: unknown }> {
+    const source = asObject(request);
+    const method = source?.method;
+    if (typeof method !== "string" || method === "" || method.length > MAX_METHOD) {
+      throw new BellwireError("bad-request", `rpc takes {method, data}, the method a string of 1 to ${MAX_METHOD} characters`);
+    }
+    return this.#bounded(connection, async () => {
+      const asked = this.#options.hooks.rpc({ ...askerOf(connection), method, data: source?.data });
+      if (asked === undefined) throw new BellwireError("not-found", "There is no such method");
+      const { status, data } = await asked;
+      return { ...(status === undefined ? {} : { status }), data: data ?? null };
+    });
+  }
+
+  /** A client that does not wait for answers must not fill the backend's queue alone. */
+  async #bounded<T>(connection: Connection, call: () => Promise<T>): Promise<T> {
+    const underWay = this.#underWay.get(connection) ?? 0;
+    if (underWay >= MOST_AT_ONCE) {
+      throw new BellwireError("limit", `At most ${MOST_AT_ONCE} calls of one connection may be under way`, { after: 1000 });
+    }
+    this.#underWay.set(connection, underWay + 1);
+    try {
+      return await call();
+    } finally {
+      const left = (this.#underWay.get(connection) ?? 1) - 1;
+      if (left > 0) this.#underWay.set(connection, left);
+      else this.#underWay.delete(connection);
+    }
+  }
+}
