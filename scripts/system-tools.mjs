@@ -12,6 +12,10 @@ const tools = [
   { package: "python3-aiohttp", there: () => python("aiohttp") },
   { package: "nginx", there: () => onPath("nginx") },
   { package: "haproxy", there: () => onPath("haproxy") },
+  { package: "php-cli", there: () => onPath("php") },
+  { package: "ruby", there: () => onPath("ruby") },
+  { package: "python3", there: () => onPath("python3") },
+  { package: "golang-go", there: () => onPath("go") },
 ];
 
 const POLICY = "/usr/sbin/policy-rc.d";

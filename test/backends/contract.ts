@@ -1,0 +1,14 @@
+import { hooksAndRoutes } from "./hooks.js";
+import { socketsWithHooks, type Sockets } from "./sockets.js";
+import { tokensAndRelays } from "./tokens.js";
+import type { World } from "./world.js";
+
+/**
+ * What every backend of the examples does, whatever its language.
+ * @param more further tests of a relay that asks this backend
+ */
+export function backendContract(here: World, more?: (sockets: Sockets) => void): void {
+  tokensAndRelays(here);
+  hooksAndRoutes(here);
+  socketsWithHooks(here, more);
+}
