@@ -2,6 +2,7 @@ import type { Scenario } from "../bench.js";
 import { burst } from "./burst.js";
 import { connect } from "./connect.js";
 import { filters } from "./filters.js";
+import { hooks } from "./hooks.js";
 import { idle } from "./idle.js";
 import { memory } from "./memory.js";
 import { mixed } from "./mixed.js";
@@ -12,4 +13,17 @@ import { steady } from "./steady.js";
 import { storm } from "./storm.js";
 
 /** In the order of the results. */
-export const allScenarios: readonly Scenario[] = [burst, steady, mixed, sites, filters, idle, memory, storm, publish, connect, scale];
+export const allScenarios: readonly Scenario[] = [
+  burst,
+  steady,
+  mixed,
+  sites,
+  filters,
+  idle,
+  memory,
+  storm,
+  publish,
+  connect,
+  hooks,
+  scale,
+];

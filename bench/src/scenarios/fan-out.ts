@@ -15,12 +15,16 @@ export interface FanOut {
   /** Seconds that are measured, after the warm-up. */
   readonly seconds: number;
   readonly warmUp: number;
+  /** What else goes on: begun when all are subscribed, ended after the measurement. */
+  readonly begin?: (stage: Stage) => Promise<void>;
+  readonly end?: () => Promise<void>;
 }
 
 /** One publisher, one relay, many subscribers: CPU per delivery, latency, and whether everything came once and in order. */
 export async function measureFanOut(bench: Bench, peer: Peer, plan: FanOut): Promise<Measured> {
   await using stage = await Stage.start(peer, { profiles: bench.profiles });
   await stage.open(plan.clients);
+  await plan.begin?.(stage);
   await stage.publish({ target: plan.target, pace: plan.pace });
   await sleep(plan.warmUp * 1000);
   await stage.load.call("sample", true);
@@ -29,6 +33,7 @@ export async function measureFanOut(bench: Bench, peer: Peer, plan: FanOut): Pro
   const after = await stage.mark();
   const latencies = await stage.load.call<Float64Array>("latencies");
   await stage.load.call("sample", false);
+  await plan.end?.();
   const expected = (sent: number): number => plan.clients.reduce((sum, { expect }) => sum + expectedOf(expect, sent), 0);
   const end = await stage.settle(expected);
   const { received, frames, seconds, cpu } = between(before, after);
