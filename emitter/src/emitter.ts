@@ -6,7 +6,8 @@ import type { PublishOptions } from "./message.js";
 import { readOptions, type EmitterOptions, type Settings } from "./options.js";
 import { Publisher } from "./publisher.js";
 import { createReporter, type ErrorContext } from "./reporter.js";
-import { publishEach, publishOne, type PublishResult, type SitePublisher } from "./site.js";
+import type { PersonalKind } from "./personal.js";
+import { publishEach, publishOne, publishPersonal, type Append, type PublishResult, type SitePublisher } from "./site.js";
 import { watch } from "./watched-promise.js";
 
 /** One site: what can be published there, and what its connections can be made to do. */
@@ -64,7 +65,11 @@ class OpenEmitter implements Emitter {
       Array.isArray(topic)
         ? this.#publishEach(site, topic as string[], data, options)
         : this.#publishOne(site, topic as string, data, options);
-    return { site, publish: publish as SitePublisher["publish"], ...siteControl((kind, body) => this.#control(kind, site, body)) };
+    const control = siteControl(
+      (kind, body) => this.#control(kind, site, body),
+      (kind, id, data, options) => this.#publishPersonal(site, kind, id, data, options),
+    );
+    return { site, publish: publish as SitePublisher["publish"], ...control };
   }
 
   #control(kind: CommandKind, site: string, body: object): Promise<void | null> {
@@ -79,6 +84,14 @@ class OpenEmitter implements Emitter {
     if (publisher === undefined) return Promise.resolve(null);
     const work = publishOne((publication) => publisher.append(publication), this.#settings.maxDataBytes, site, topic, data, options);
     return watch(work, { failed: (error) => this.#report(error, { site, topic }) });
+  }
+
+  #publishPersonal(site: string, kind: PersonalKind, id: string, data: unknown, options: unknown): Promise<Position | null> {
+    const publisher = this.#current;
+    if (publisher === undefined) return Promise.resolve(null);
+    const append: Append = (publication) => publisher.append(publication);
+    const work = publishPersonal(append, this.#settings.maxDataBytes, site, kind, id, data, options);
+    return watch(work, { failed: (error) => this.#report(error, { site, topic: `$${kind}` }) });
   }
 
   #publishEach(site: string, topics: readonly string[], data: unknown, options: unknown): Promise<PublishResult[] | null> {

@@ -6,7 +6,12 @@ import type { PublishOptions } from "./message.js";
 /** One message that would have gone to a topic's log. */
 export interface Published {
   readonly site: string;
+  /** `$user` or `$session` where it went to one of them. */
   readonly topic: string;
+  /** Of a message to one user: whom. */
+  readonly user?: string;
+  /** Of a message to one session: which. */
+  readonly session?: string;
   /** As it would arrive: what JSON keeps of it. */
   readonly data: JsonObject;
   readonly options: PublishOptions;
@@ -31,12 +36,13 @@ export class Recording implements Transport {
   readonly #offsets = new Map<string, number>();
   readonly #known = new Map<string, Position>();
 
-  async append({ site, topic, data, id, idempotent, except }: Publication): Promise<Position> {
+  async append({ site, topic, data, id, idempotent, except, addressee }: Publication): Promise<Position> {
     const log = `${site}:${topic}`;
     const known = idempotent ? this.#known.get(`${log}\n${id}`) : undefined;
     if (known !== undefined) return known;
     const options = { ...(idempotent ? { idempotencyKey: id } : {}), ...(except === undefined ? {} : { except }) };
-    this.published.push({ site, topic, data: JSON.parse(data) as JsonObject, options });
+    const to = addressee === undefined ? { topic } : { topic: `$${addressee.kind}`, [addressee.kind]: addressee.id };
+    this.published.push({ site, ...to, data: JSON.parse(data) as JsonObject, options });
     const position = { epoch: "fake", offset: (this.#offsets.get(log) ?? 0) + 1 };
     this.#offsets.set(log, position.offset);
     if (idempotent) this.#known.set(`${log}\n${id}`, position);

@@ -1,13 +1,14 @@
 export { BellwireError, type Code, type Filter, type Grant, type Position, type Reason } from "@bellwire/protocol";
 export type { Command, DisconnectCommand, RevokeCommand, SubscribeCommand, Target, UnsubscribeCommand } from "./control/command.js";
-export type { DisconnectOptions, RevokeOptions, SiteControl, TargetControl } from "./control/site-control.js";
+export type { DisconnectOptions, PersonControl, RevokeOptions, SiteControl, TargetControl } from "./control/site-control.js";
 export { createEmitter, type Emitter, type Site } from "./emitter.js";
 export type { Fake, Published } from "./fake.js";
 export { parseKey, type Key } from "./key.js";
 export type { PublishOptions } from "./message.js";
 export type { EmitterOptions } from "./options.js";
 export type { ErrorContext, OnError } from "./reporter.js";
-export type { PublishResult, SitePublisher } from "./site.js";
+export { personalTopic, type Addressee, type PersonalKind } from "./personal.js";
+export type { PersonalPublisher, PublishResult, SitePublisher } from "./site.js";
 export { mintConnectToken, mintSubscribeToken, type ConnectTokenClaims, type MintOptions, type SubscribeTokenClaims } from "./tokens.js";
 export {
   defineTopic,

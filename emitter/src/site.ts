@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { BellwireError, parseSite, parseTopic, type Position, type TopicPosition } from "@bellwire/protocol";
 import { SwitchedOff } from "./attempts.js";
 import { encodeData, parseExcept, parseIdempotencyKey, type PublishOptions } from "./message.js";
+import { parseAddressee, personalTopic, type Addressee, type PersonalKind } from "./personal.js";
 import type { Except, Publication } from "./transport.js";
 
 /** Where a message stands in its topic's log, or why it may not. */
@@ -27,6 +28,15 @@ export interface SitePublisher {
   publish(topics: readonly string[], data?: object, options?: PublishOptions): Promise<PublishResult[] | null>;
 }
 
+/** Publishing to one user or session. */
+export interface PersonalPublisher {
+  /**
+   * Tells all connections of this user or session on the site, on their personal topic, which they hear as `$user` or `$session`
+   * without subscribing. Otherwise as `publish` to a topic.
+   */
+  publish(data?: object, options?: PublishOptions): Promise<Position | null>;
+}
+
 /** Rejects with a BellwireError only. */
 export type Append = (publication: Publication) => Promise<Position>;
 
@@ -44,6 +54,25 @@ export function publishOne(
   let publication: Publication;
   try {
     publication = addressed(encode(site, data, options, maxBytes), topic);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+  return append(publication).then(undefined, nullIfOff);
+}
+
+/** As `publishOne`, to the personal topic of a user or session. */
+export function publishPersonal(
+  append: Append,
+  maxBytes: number,
+  site: string,
+  kind: PersonalKind,
+  id: unknown,
+  data: unknown,
+  options: unknown,
+): Promise<Position | null> {
+  let publication: Publication;
+  try {
+    publication = personal(encode(site, data, options, maxBytes), parseAddressee(kind, id));
   } catch (error) {
     return Promise.reject(error);
   }
@@ -106,4 +135,16 @@ function addressed({ site, data, except, idempotencyKey }: Common, topic: unknow
   return except === undefined
     ? { site, topic: checked, data, id, idempotent, retry: false }
     : { site, topic: checked, data, id, idempotent, retry: false, except };
+}
+
+function personal({ idempotencyKey, except, ...common }: Common, addressee: Addressee): Publication {
+  return {
+    ...common,
+    topic: personalTopic(addressee.kind, addressee.id),
+    addressee,
+    id: idempotencyKey ?? randomUUID(),
+    idempotent: idempotencyKey !== undefined,
+    retry: false,
+    ...(except === undefined ? {} : { except }),
+  };
 }

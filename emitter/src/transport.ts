@@ -1,5 +1,6 @@
 import type { Position } from "@bellwire/protocol";
 import type { Command } from "./control/command.js";
+import type { Addressee } from "./personal.js";
 
 /** Whom a message leaves out: every socket of this user, session or page load. At least one is given. */
 export interface Except {
@@ -22,6 +23,8 @@ export interface Publication {
   /** True when an earlier attempt with this id may have gone in. */
   readonly retry: boolean;
   readonly except?: Except;
+  /** Whose log it is where the topic is personal: over HTTP it is addressed so. */
+  readonly addressee?: Addressee;
 }
 
 /** One way to the topic logs: Redis, a relay's HTTP API, or memory. */

@@ -91,7 +91,10 @@ export interface ServerEvents {
   tickets: (tickets: readonly (readonly [id: string | null, ticket: string])[]) => void;
   subscribed: (subscription: ServerSubscribed) => void;
   unsubscribed: (subscription: { id: string; topic: string; filter: Filter; error: WireError }) => void;
-  presence: (topic: string, change: { joined: readonly PresenceUser[]; left: readonly PresenceUser[] }) => void;
+  presence: (
+    topic: string,
+    change: { joined: readonly PresenceUser[]; left: readonly PresenceUser[]; count?: number; incomplete?: true },
+  ) => void;
   expiring: (what: { until: number; ids?: readonly string[] }) => void;
   draining: (how: { reconnectIn: number }) => void;
   bye: (error: WireError) => void;

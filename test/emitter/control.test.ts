@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import { expect } from "chai";
 import { createEmitter, type ErrorContext } from "@bellwire/emitter";
-import { Turns } from "../../emitter/src/http/turns.js";
+import { Turns } from "../../emitter/src/control/turns.js";
 import { refusal, ScriptedTransport } from "./scripted-transport.js";
 
 describe("a command of an emitter", () => {

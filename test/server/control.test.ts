@@ -39,6 +39,7 @@ for (const way of ways) {
     });
     after(() => redis?.stop());
     beforeEach(async () => {
+      await redis?.forget();
       const env = { APP_KEY, REALTIME_API_KEY: API_KEY, ...(redis === undefined ? {} : { REDIS_URL: redis.url }) };
       relay = await stage.relay({ env });
       const other = redis === undefined ? relay : await stage.relay({ env });
@@ -200,7 +201,8 @@ for (const way of ways) {
       const client = await stage.connect(relay);
       await client.subscribe({ id: "1", topic: "T" }, { id: "2", topic: "U" });
       await stage.connect(relay, { site: "6" });
-      const expected = { relays: redis === undefined ? 1 : 2, missing: 0, connections: 2, subscriptions: 2, sites: 2, feeds: 2 };
+      const expected = { relays: redis === undefined ? 1 : 2, missing: 0, connections: 2, subscriptions: 2, sites: 2, feeds: 6 };
+      await eventually(() => relay.relay.feeds.size === 6, "the personal topics are open too");
       expect(await relay.relay.counts()).to.deep.equal(expected);
       const { status, body } = await request(`${relay.httpUrl}/v1/counts`, { headers: { authorization: `Bearer ${API_KEY}` } });
       expect([status, body]).to.deep.equal([200, expected]);

@@ -65,6 +65,13 @@ export class TestRedis {
     return new Redis(this.url);
   }
 
+  /** Drops all data: what one test stored would be there for the next one. */
+  async forget(): Promise<void> {
+    const client = this.client();
+    await client.flushall();
+    client.disconnect();
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.#process?.kill(signal);
   }

@@ -1,4 +1,7 @@
 import type { Code, Filter, Reason } from "@bellwire/protocol";
+import type { PublishOptions } from "../message.js";
+import type { PersonalKind } from "../personal.js";
+import type { PersonalPublisher } from "../site.js";
 import type { CommandKind, Target } from "./command.js";
 
 export interface DisconnectOptions {
@@ -22,25 +25,34 @@ export interface RevokeOptions {
  *
  * Each method resolves once the relays were told, or to `null` while the emitter is disabled; each rejects with a BellwireError:
  * `bad-request`, `forbidden` (a topic that begins with `$`), `limit`, or within 5 s `unavailable`. Ignoring the promise is safe.
- * A relay that is cut off at that moment misses `disconnect`, `subscribe` and `unsubscribe`; it never misses `revoke`.
+ * All but `disconnect` are stored before they are told: a relay that is cut off at that moment learns of them when it is back.
  */
 export interface TargetControl {
   /** Ends the connections. They may come back with the token or ticket that they have: to prevent that, `revoke`. */
   disconnect(options?: DisconnectOptions): Promise<void | null>;
-  /** Subscribes each of the connections, as long as it lasts. One that has this topic and filter from the server already keeps it. */
+  /**
+   * Subscribes each of the connections, and those that open later: stored until it is ended, or for 24 h after the last command about
+   * this user, session or page load and the last of its connections. At most 1,000 for each, then `limit`.
+   */
   subscribe(topic: string, filter?: Filter): Promise<void | null>;
-  /** Ends the subscriptions that lie within this topic (or prefix ending in `*`) and filter; without arguments all of them. */
+  /**
+   * Ends the subscriptions that lie within this topic (or prefix ending in `*`) and filter; without arguments all of them. What the
+   * server subscribed stays ended for connections that open later.
+   */
   unsubscribe(topic?: string, filter?: Filter): Promise<void | null>;
   /** Refuses the tokens and tickets issued until now, and ends what they opened. Stored: it survives restarts. */
   revoke(options?: RevokeOptions): Promise<void | null>;
 }
 
+/** What can be done with one user or session: told apart from everybody else, or controlled. */
+export interface PersonControl extends TargetControl, PersonalPublisher {}
+
 /** What a whole site's connections can be made to do. */
 export interface SiteControl {
   /** @param user an id as in a token's `sub` */
-  user(user: string): TargetControl;
+  user(user: string): PersonControl;
   /** @param session an id as in a token's `sid` */
-  session(session: string): TargetControl;
+  session(session: string): PersonControl;
   /** @param client the page load, as `client.id` names it in the browser. Whoever reloads the page is another client. */
   client(client: string): TargetControl;
   /** `unsubscribe` for everybody on the site. */
@@ -50,12 +62,16 @@ export interface SiteControl {
 }
 
 type Send = (kind: CommandKind, body: object) => Promise<void | null>;
+type PublishTo = (kind: PersonalKind, id: string, data?: object, options?: PublishOptions) => ReturnType<PersonalPublisher["publish"]>;
 
-/** @param send checks the body and tells all relays */
-export function siteControl(send: Send): SiteControl {
+/**
+ * @param send checks the body and tells all relays
+ * @param publish to the personal topic of a user or session
+ */
+export function siteControl(send: Send, publish: PublishTo): SiteControl {
   return {
-    user: (user) => targetControl(send, { user }),
-    session: (session) => targetControl(send, { session }),
+    user: (user) => ({ ...targetControl(send, { user }), publish: (data, options) => publish("user", user, data, options) }),
+    session: (session) => ({ ...targetControl(send, { session }), publish: (data, options) => publish("session", session, data, options) }),
     client: (client) => targetControl(send, { client }),
     unsubscribe: (topic, filter) => send("unsubscribe", { topic, filter }),
     revoke: (options) => send("revoke", { ...options, ...EVERYBODY }),

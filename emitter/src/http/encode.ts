@@ -4,8 +4,9 @@ import type { Publication } from "../transport.js";
  * One message of the HTTP API as JSON text. The id always travels as an idempotency key: an attempt that was given up may still
  * wait in a stopped relay's socket, and go in after the retry that another relay took.
  */
-export function encodeMessage({ topic, data, id, except }: Publication): string {
-  const rest = { topic, idempotencyKey: id, ...(except === undefined ? {} : { except }) };
+export function encodeMessage({ topic, data, id, except, addressee }: Publication): string {
+  const to = addressee === undefined ? { topic } : { [addressee.kind]: addressee.id };
+  const rest = { ...to, idempotencyKey: id, ...(except === undefined ? {} : { except }) };
   // The data is JSON already: spliced in, not encoded anew.
   return `${JSON.stringify(rest).slice(0, -1)},"data":${data}}`;
 }

@@ -1,9 +1,9 @@
 import { BellwireError, type Position } from "@bellwire/protocol";
 import type { Command } from "../control/command.js";
+import { Turns } from "../control/turns.js";
 import type { Publication, Transport } from "../transport.js";
 import { batchSize, encodeMessage } from "./encode.js";
 import { post, requestPublish } from "./request.js";
-import { Turns } from "./turns.js";
 
 export interface HttpTransportOptions {
   /** A relay, or the balancer before several: `http(s)://` or `ws(s)://`, with an optional path as a prefix. */

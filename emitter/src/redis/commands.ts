@@ -2,8 +2,10 @@ import { Emitter as SocketEmitter } from "@socket.io/redis-emitter";
 import { BellwireError } from "@bellwire/protocol";
 import type { Command, RevokeCommand } from "../control/command.js";
 import { MAX_REVOCATIONS, REVOCATION_LIFE_MS, revocationText } from "../control/revocation.js";
+import { Turns } from "../control/turns.js";
 import { whenReady, type RedisClient } from "./connect.js";
 import { redisFailure, within } from "./failure.js";
+import { RedisHeld } from "./held.js";
 import type { Keys } from "./keys.js";
 import { withRevocationCommands, type RevocationCommands } from "./scripts.js";
 
@@ -13,10 +15,15 @@ export const CONTROL_NAMESPACE = "/control";
 /** The event on it that carries a command. */
 export const COMMAND_EVENT = "command";
 
-/** Tells all relays of commands, through Redis. */
+// Commands under way, each about another target.
+const MAX_COMMANDS = 256;
+
+/** Stores commands and tells all relays of them, through Redis. */
 export class RedisCommands {
   readonly #redis: RedisClient & RevocationCommands;
   readonly #keys: Keys;
+  readonly #held: RedisHeld;
+  readonly #turns = new Turns(MAX_COMMANDS);
   readonly #control: SocketEmitter;
   /** What redis-emitter has published within the present call. */
   #sent: Promise<unknown> = Promise.resolve();
@@ -24,6 +31,7 @@ export class RedisCommands {
   constructor(redis: RedisClient, keys: Keys) {
     this.#redis = withRevocationCommands(redis);
     this.#keys = keys;
+    this.#held = new RedisHeld(redis, keys);
     // redis-emitter forgets the promise of its publish: an unreachable Redis would end the process as an unhandled rejection.
     const client = {
       publish: (channel: string, payload: string): void => {
@@ -35,20 +43,40 @@ export class RedisCommands {
 
   /** Rejects with a BellwireError within `timeout` milliseconds: `unavailable` (send it again, that is harmless), `limit` or `internal`. */
   async send(command: Command, timeout: number): Promise<void> {
+    const { site, user, session, client } = command;
     const deadline = performance.now() + timeout;
-    const left = (): number => Math.max(1, deadline - performance.now());
     try {
-      // Nothing is queued inside ioredis, where it would outlive its caller.
-      await whenReady(this.#redis, timeout);
-      // Stored before it is told: a relay that is away now reads it when it is back.
-      if (command.kind === "revoke") await within(this.#store(command), left(), "The revocation");
-      await within(this.#tell(command), left(), "The command");
+      // Storing takes several steps: of two commands about one target the later one must have the last word.
+      await this.#turns.take(JSON.stringify([site, user, session, client]), () => this.#send(command, deadline));
     } catch (error) {
       throw redisFailure(error);
     }
   }
 
-  async #store(command: RevokeCommand): Promise<void> {
+  async #send(command: Command, deadline: number): Promise<void> {
+    const left = (): number => Math.max(1, deadline - performance.now());
+    if (performance.now() >= deadline) throw new BellwireError("unavailable", "The command waited too long for the ones before it");
+    // Nothing is queued inside ioredis, where it would outlive its caller.
+    await whenReady(this.#redis, left());
+    // Stored before it is told: a relay that is away now reads it when it is back.
+    await within(this.#store(command), left(), "The command");
+    await within(this.#tell(command), left(), "The command");
+  }
+
+  async #store(command: Command): Promise<void> {
+    switch (command.kind) {
+      case "subscribe":
+        return this.#held.add(command);
+      case "unsubscribe":
+        return this.#held.remove(command);
+      case "revoke":
+        await this.#revoke(command);
+        return this.#held.remove(command);
+      case "disconnect":
+    }
+  }
+
+  async #revoke(command: RevokeCommand): Promise<void> {
     const reply = await this.#redis.bellwireRevoke(this.#keys.revocations(), revocationText(command), REVOCATION_LIFE_MS, MAX_REVOCATIONS);
     if (reply === "full") throw new BellwireError("limit", `More than ${MAX_REVOCATIONS} revocations are in force`);
   }

@@ -35,3 +35,44 @@ export function withRevocationCommands<T extends Redis | Cluster>(redis: T): T &
   redis.defineCommand("bellwireRevocations", { lua: load("revocations"), numberOfKeys: 1 });
   return redis as T & RevocationCommands;
 }
+
+/** An ioredis client that knows the scripts of presence and of what is told when a relay ends. */
+export interface PresenceCommands {
+  bellwirePresenceApply(...keysAndArguments: (string | number)[]): Promise<unknown>;
+  bellwirePresenceChanges(...keysAndArguments: (string | number)[]): Promise<unknown>;
+  bellwirePresenceSnapshot(...keysAndArguments: (string | number)[]): Promise<unknown>;
+  bellwirePresenceSweep(...keysAndArguments: (string | number)[]): Promise<unknown>;
+  bellwireLease(...keysAndArguments: (string | number)[]): Promise<unknown>;
+  bellwireOccupy(...keysAndArguments: (string | number)[]): Promise<unknown>;
+  bellwireTake(...keysAndArguments: (string | number)[]): Promise<unknown>;
+}
+
+/** Teaches a client the scripts of presence and of what is told when a relay ends. */
+export function withPresenceCommands<T extends Redis | Cluster>(redis: T): T & PresenceCommands {
+  const shared = load("presence");
+  const ofTopic = (name: string): string => `${shared}\n${load(name)}`;
+  redis.defineCommand("bellwirePresenceApply", { lua: ofTopic("presence-apply"), numberOfKeys: 4 });
+  redis.defineCommand("bellwirePresenceChanges", { lua: ofTopic("presence-changes"), numberOfKeys: 4 });
+  redis.defineCommand("bellwirePresenceSnapshot", { lua: ofTopic("presence-snapshot"), numberOfKeys: 3 });
+  redis.defineCommand("bellwirePresenceSweep", { lua: ofTopic("presence-sweep"), numberOfKeys: 4 });
+  redis.defineCommand("bellwireLease", { lua: load("presence-lease"), numberOfKeys: 1 });
+  redis.defineCommand("bellwireOccupy", { lua: load("presence-occupy"), numberOfKeys: 1 });
+  redis.defineCommand("bellwireTake", { lua: load("presence-take"), numberOfKeys: 4 });
+  return redis as T & PresenceCommands;
+}
+
+/** An ioredis client that knows the scripts of what the server holds for owners. */
+export interface HeldCommands {
+  bellwireHeldAdd(...keysAndArguments: (string | number)[]): Promise<unknown>;
+  bellwireHeldEnd(...keysAndArguments: (string | number)[]): Promise<unknown>;
+  bellwireHeldRead(...keysAndArguments: (string | number)[]): Promise<unknown>;
+}
+
+/** Teaches a client these scripts. */
+export function withHeldCommands<T extends Redis | Cluster>(redis: T): T & HeldCommands {
+  const shared = load("held");
+  redis.defineCommand("bellwireHeldAdd", { lua: `${shared}\n${load("held-add")}` });
+  redis.defineCommand("bellwireHeldEnd", { lua: `${shared}\n${load("held-end")}` });
+  redis.defineCommand("bellwireHeldRead", { lua: `${shared}\n${load("held-read")}` });
+  return redis as T & HeldCommands;
+}

@@ -1,5 +1,14 @@
 import { BellwireError, parseFilter, type ParsedGrant } from "@bellwire/protocol";
-import type { Command, DisconnectCommand, SubscribeCommand, Target, UnsubscribeCommand } from "@bellwire/emitter/internal";
+import {
+  ownerOf,
+  type Command,
+  type DisconnectCommand,
+  type Owner,
+  type SubscribeCommand,
+  type Target,
+  type UnsubscribeCommand,
+} from "@bellwire/emitter/internal";
+import type { Keeper } from "../registry/keeper.js";
 import type { Revocations } from "../revocations/revocations.js";
 import type { RevocationIndex } from "../revocations/revocation-index.js";
 import type { Connection } from "../socket/connection.js";
@@ -10,8 +19,7 @@ export interface CommandsOptions {
   readonly connections: ReadonlySet<Connection>;
   readonly subscriptions: Subscriptions;
   readonly revocations: Revocations;
-  /** A subscription that was to be made could not be. */
-  readonly onRefused: (error: BellwireError) => void;
+  readonly keeper: Pick<Keeper, "heard" | "hold">;
 }
 
 /** Does on one relay what all relays are told. */
@@ -23,39 +31,37 @@ export class Commands {
   }
 
   execute(command: Command): void {
+    const named = this.#named(command);
+    this.#options.keeper.heard(command, named);
     switch (command.kind) {
       case "disconnect":
-        return this.#disconnect(command);
+        return this.#disconnect(command, named);
       case "subscribe":
-        return this.#subscribe(command);
+        return this.#subscribe(command, named);
       case "unsubscribe":
-        return this.#unsubscribe(command);
+        return this.#unsubscribe(command, named);
       case "revoke":
         // What counts is what is stored; the command only says that there is something to read.
         this.#options.revocations.reread().catch(() => undefined); // it never rejects
     }
   }
 
-  #disconnect(command: DisconnectCommand): void {
-    const { code = "forbidden", reason } = command;
+  #disconnect({ code = "forbidden", reason }: DisconnectCommand, named: readonly Connection[]): void {
     const error = new BellwireError(code, "The server ended the connection", reason === undefined ? {} : { reason });
-    for (const connection of this.#named(command)) connection.bye(error);
+    for (const connection of named) connection.bye(error);
   }
 
-  #subscribe(command: SubscribeCommand): void {
-    const filter = parseFilter(command.filter);
-    for (const connection of this.#named(command)) {
-      this.#options.subscriptions.hold(connection, command.topic, filter).then((refused) => {
-        if (refused !== undefined) this.#options.onRefused(refused);
-      }, this.#options.onRefused);
-    }
+  #subscribe(command: SubscribeCommand, named: readonly Connection[]): void {
+    const { kind: owner } = ownerOf(command) as Owner;
+    const wanted = { topic: command.topic, filter: parseFilter(command.filter), owner };
+    for (const connection of named) this.#options.keeper.hold(connection, wanted);
   }
 
-  #unsubscribe(command: UnsubscribeCommand): void {
-    const within: ParsedGrant | undefined =
-      command.topic === undefined ? undefined : { topic: command.topic, filter: parseFilter(command.filter) };
+  #unsubscribe({ topic = "*", filter }: UnsubscribeCommand, named: readonly Connection[]): void {
+    // No pattern covers reserved topics: whatever a command says, personal ones stay.
+    const within: ParsedGrant = { topic, filter: parseFilter(filter) };
     const error = new BellwireError("not-found", "The server ended the subscription");
-    for (const connection of this.#named(command)) this.#options.subscriptions.endWithin(connection, within, error);
+    for (const connection of named) this.#options.subscriptions.endWithin(connection, within, error);
   }
 
   /** Ends what has been revoked meanwhile. */

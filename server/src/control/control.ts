@@ -1,10 +1,14 @@
 import { CONTROL_NAMESPACE, databaseOf, Keys, type Command } from "@bellwire/emitter/internal";
-import { BellwireError } from "@bellwire/protocol";
+import { BellwireError, parseFilter, parseSite, parseTopic } from "@bellwire/protocol";
 import type { RedisSettings } from "../config/redis.js";
 import type { Feeds } from "../feed/feeds.js";
 import { RedisLog } from "../log/redis.js";
 import type { TopicLog } from "../log/topic-log.js";
 import type { Logger } from "../logger.js";
+import { Keeper } from "../registry/keeper.js";
+import { MemoryRegistry } from "../registry/memory-registry.js";
+import { RedisRegistry } from "../registry/redis-registry.js";
+import type { Registry } from "../registry/registry.js";
 import { MemoryRevocations } from "../revocations/memory-store.js";
 import { RedisRevocations } from "../revocations/redis-store.js";
 import { REREAD_MS, Revocations } from "../revocations/revocations.js";
@@ -16,6 +20,7 @@ import type { ControlBus } from "./control-bus.js";
 import type { ClusterCounts } from "./counts.js";
 import { MemoryBus } from "./memory-bus.js";
 import { RedisBus } from "./redis-bus.js";
+import { Watchers } from "./watchers.js";
 
 export interface ControlOptions {
   /** Control is where the log is: in its Redis, over its connection for commands, or in memory. */
@@ -37,10 +42,13 @@ export interface Controlled {
 /** One relay's part in control: hears commands and does them, knows what is revoked, counts with the others. */
 export class Control {
   readonly revocations: Revocations;
+  /** What the server subscribed for users, sessions and page loads. */
+  readonly registry: Registry;
   readonly #options: ControlOptions;
   readonly #store: MemoryRevocations | undefined;
   readonly #keys: Keys;
   #commands: Commands | undefined;
+  #keeper: Keeper | undefined;
   #bus: ControlBus | undefined;
 
   constructor(options: ControlOptions) {
@@ -48,6 +56,7 @@ export class Control {
     this.#options = options;
     this.#keys = new Keys(redis?.prefix, redis === undefined ? 0 : databaseOf(redis.target));
     this.#store = log instanceof RedisLog ? undefined : new MemoryRevocations();
+    this.registry = log instanceof RedisLog ? new RedisRegistry({ redis: log.commands, keys: this.#keys }) : new MemoryRegistry();
     this.revocations = new Revocations({
       store: log instanceof RedisLog ? new RedisRevocations(log.commands, this.#keys) : (this.#store as MemoryRevocations),
       every: reread,
@@ -68,23 +77,43 @@ export class Control {
     const { revocations } = this;
     const { stats } = this.#options;
     const { connections } = gateway;
-    const commands = new Commands({ connections, subscriptions, revocations, onRefused: (error) => stats.refuse(error.code) });
+    const keeper = this.#createKeeper(gateway, subscriptions);
+    const commands = new Commands({ connections, subscriptions, revocations, keeper });
+    this.#keeper = keeper;
     this.#commands = commands;
     this.#bus = this.#createBus(gateway);
+    const watchers = new Watchers();
+    subscriptions.observers.push(watchers);
     this.#bus.start({
       command: (command) => this.#execute(commands, command),
       counts: () => ({ connections: connections.size, subscriptions: subscriptions.count, sites: gateway.siteCount, feeds: feeds.size }),
+      watches: (question) => watchers.watches(question),
       garbage: () => {
         stats.garbage++;
       },
-      restored: () => this.#execute(commands, undefined),
+      restored: () => {
+        this.#execute(commands, undefined);
+        void keeper.reread(); // never rejects
+      },
     });
     revocations.start();
   }
 
+  /** Looks after what the server subscribed, for every connection from its beginning on. */
+  #createKeeper({ connections, observers }: Gateway, subscriptions: Subscriptions): Keeper {
+    const { registry } = this;
+    const { stats } = this.#options;
+    const onRefused = (error: BellwireError): void => stats.refuse(error.code);
+    const onTrouble = (error: unknown): void => this.#trouble(error, "registry");
+    const keeper = new Keeper({ registry, connections, subscriptions, onRefused, onTrouble });
+    observers.push(keeper);
+    keeper.start();
+    return keeper;
+  }
+
   #createBus(gateway: Gateway): ControlBus {
     const { log, redis } = this.#options;
-    if (redis === undefined || !(log instanceof RedisLog)) return new MemoryBus(this.#store as MemoryRevocations);
+    if (redis === undefined || !(log instanceof RedisLog)) return new MemoryBus(this.#store as MemoryRevocations, this.registry);
     return new RedisBus({
       namespace: gateway.io.of(CONTROL_NAMESPACE),
       target: redis.target,
@@ -94,7 +123,7 @@ export class Control {
     });
   }
 
-  /** @param command undefined: some may have been missed, of which only revocations can still be learnt */
+  /** @param command undefined: some may have been missed, of which what was stored can still be learnt */
   #execute(commands: Commands, command: Command | undefined): void {
     try {
       if (command !== undefined) commands.execute(command);
@@ -114,6 +143,16 @@ export class Control {
     return this.#running().counts();
   }
 
+  /**
+   * Whether anybody at all is watching, on any relay, so that a publisher can skip the work; in doubt the answer is yes. It is
+   * about now: a client on its way back from a lost connection watches nothing yet.
+   * @param filter what the message is known to hold; none: anything on the topic. Rejects with `bad-request`, `forbidden`, or
+   * `unavailable` before the relay has started.
+   */
+  async watched(site: string, topic: string, filter?: unknown): Promise<boolean> {
+    return this.#running().watched({ site: parseSite(site), topic: parseTopic(topic), filter: parseFilter(filter) });
+  }
+
   #running(): ControlBus {
     if (this.#bus === undefined) throw new BellwireError("unavailable", "The relay has not started, or is switched off");
     return this.#bus;
@@ -121,6 +160,7 @@ export class Control {
 
   close(): void {
     this.revocations.stop();
+    this.#keeper?.stop();
     this.#bus?.close();
   }
 }

@@ -12,12 +12,13 @@ import {
   type RedisClient,
   type RedisTarget,
 } from "@bellwire/emitter/internal";
-import { asObject } from "@bellwire/protocol";
+import { asObject, filterObject } from "@bellwire/protocol";
 import { isAdapterPayload } from "./adapter-payload.js";
 import type { ControlBus, ControlListener } from "./control-bus.js";
 import { parseCounts, sumCounts, type ClusterCounts, type RelayCounts } from "./counts.js";
 import { GuardedPublisher } from "./guarded-publisher.js";
 import { GuardedSubscriber } from "./guarded-subscriber.js";
+import { parseWatchQuestion, type WatchQuestion } from "./watchers.js";
 
 export interface RedisBusOptions {
   /** `/control`, which no client may enter and which alone gets the adapter. */
@@ -32,6 +33,10 @@ export interface RedisBusOptions {
 const SEND_TIMEOUT_MS = 4800;
 const ANSWER_MS = 2000;
 const COUNTS_EVENT = "counts";
+const WATCHED_EVENT = "watched";
+const WATCHED_MS = 1000;
+// Different questions on their way at once; what is asked beyond them is answered with yes.
+const MOST_WATCHED = 1000;
 
 /** The bus of relays that share a Redis: the namespace `/control` with Socket.IO's Redis adapter, for `serverSideEmit` only. */
 export class RedisBus implements ControlBus {
@@ -41,6 +46,8 @@ export class RedisBus implements ControlBus {
   #subscriber: GuardedSubscriber | undefined;
   #adapter: RedisAdapter | undefined;
   #counting: Promise<ClusterCounts> | undefined;
+  /** Questions on their way, by their text. */
+  readonly #watching = new Map<string, Promise<boolean>>();
 
   constructor(options: RedisBusOptions) {
     this.#options = options;
@@ -52,7 +59,7 @@ export class RedisBus implements ControlBus {
     const { namespace, target, keys, commands, onError } = this.#options;
     const subscriber = new GuardedSubscriber({
       open: () => connectClassicSubscriber(target, commands),
-      accepts: (channel, payload) => isAdapterPayload(channel, payload, [COMMAND_EVENT, COUNTS_EVENT]),
+      accepts: (channel, payload) => isAdapterPayload(channel, payload, [COMMAND_EVENT, COUNTS_EVENT, WATCHED_EVENT]),
       onGarbage: () => listener.garbage(),
       onReady: () => listener.restored(),
       onError,
@@ -71,6 +78,11 @@ export class RedisBus implements ControlBus {
       const answer = args[args.length - 1];
       if (typeof answer === "function") (answer as (counts: RelayCounts) => void)(listener.counts());
       else listener.garbage();
+    });
+    namespace.on(WATCHED_EVENT, (site: unknown, topic: unknown, filter: unknown, answer: unknown) => {
+      const question = parseWatchQuestion(site, topic, filter);
+      if (question === undefined || typeof answer !== "function") listener.garbage();
+      else (answer as (watched: boolean) => void)(listener.watches(question));
     });
   }
 
@@ -116,6 +128,37 @@ export class RedisBus implements ControlBus {
     } catch (error) {
       throw redisFailure(error);
     }
+  }
+
+  watched(question: WatchQuestion): Promise<boolean> {
+    if (this.#listener?.watches(question) !== false) return Promise.resolve(true);
+    const { site, topic, filter } = question;
+    const key = `${site}:${topic}:${filter.canonical}`;
+    let asked = this.#watching.get(key);
+    if (asked === undefined) {
+      if (this.#watching.size >= MOST_WATCHED) return Promise.resolve(true);
+      asked = within(this.#askOthers(question), WATCHED_MS, "Asking who watches")
+        .catch(() => true)
+        .finally(() => this.#watching.delete(key));
+      this.#watching.set(key, asked);
+    }
+    return asked;
+  }
+
+  /** False only where every relay that may be there has said so. */
+  async #askOthers({ site, topic, filter }: WatchQuestion): Promise<boolean> {
+    const { namespace, commands, keys } = this.#options;
+    const [listening, alive, replies] = await Promise.all([
+      (this.#adapter as RedisAdapter).serverCount(),
+      // Some may be cut off from commands at this moment, and have their subscribers all the same.
+      commands.zcount(keys.relays(), Date.now(), "+inf"),
+      new Promise<unknown[]>((resolve) => {
+        namespace.serverSideEmit(WATCHED_EVENT, site, topic, filterObject(filter), (_late: unknown, answers: unknown[]) =>
+          resolve(answers),
+        );
+      }),
+    ]);
+    return replies.length < Math.max(listening, alive) - 1 || replies.some((reply) => reply !== false);
   }
 
   close(): void {

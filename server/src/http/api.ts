@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { BellwireError, isSite, type WireError } from "@bellwire/protocol";
+import { BellwireError, parseSite, type WireError } from "@bellwire/protocol";
 import type { Publication } from "@bellwire/emitter/internal";
 import { toBellwireError } from "../failure.js";
 import type { TopicLog } from "../log/topic-log.js";
@@ -8,8 +8,9 @@ import type { Stats } from "../stats.js";
 import type { ApiKeys } from "./api-keys.js";
 import { openApi } from "./openapi.js";
 import { parsePublishBody, type ParsedItem } from "./publish-body.js";
+import { registerReads, type Reads } from "./read-api.js";
 
-export interface ApiOptions {
+export interface ApiOptions extends Reads {
   readonly keys: ApiKeys;
   readonly log: TopicLog;
   readonly stats: Stats;
@@ -32,19 +33,19 @@ export function registerApi(app: FastifyInstance, options: ApiOptions): void {
     options.keys.check(headers.authorization, params.site);
 
   app.post<Site>("/v1/sites/:site/publish", { onRequest }, async (request) => {
-    const { site } = request.params;
-    if (!isSite(site)) throw new BellwireError("bad-request", "A site is 1 to 64 characters of A-Z a-z 0-9 _ -");
+    const site = parseSite(request.params.site);
     return { results: await publish(options, parsePublishBody(request.body, site, options.maxDataBytes)) };
   });
+  registerReads(app, options);
 }
 
 async function publish({ log, stats, stall }: ApiOptions, items: readonly ParsedItem[]): Promise<Result[]> {
   const results = await Promise.all(
     items.map(async (item): Promise<Result> => {
       if ("error" in item) return { topic: item.topic, error: item.error.toJSON() };
-      const { publication } = item;
+      const { topic, publication } = item;
       // A late attempt looks for its own retry in the log too: the key alone may have been evicted from a full Redis.
-      return append(log, stats, publication.idempotent && stall.recent ? { ...publication, retry: true } : publication);
+      return append(log, stats, topic, publication.idempotent && stall.recent ? { ...publication, retry: true } : publication);
     }),
   );
   // Nothing went in and a later try may succeed: say so in the status, so that the caller's own retries work.
@@ -54,13 +55,14 @@ async function publish({ log, stats, stall }: ApiOptions, items: readonly Parsed
   return results;
 }
 
-async function append(log: TopicLog, stats: Stats, publication: Publication): Promise<Result> {
+/** @param topic as the result names it */
+async function append(log: TopicLog, stats: Stats, topic: string, publication: Publication): Promise<Result> {
   try {
     const position = await log.append(publication, PUBLISH_TIMEOUT_MS);
     stats.published++;
-    return { topic: publication.topic, ...position };
+    return { topic, ...position };
   } catch (error) {
     stats.publishFailures++;
-    return { topic: publication.topic, error: toBellwireError(error).toJSON() };
+    return { topic, error: toBellwireError(error).toJSON() };
   }
 }

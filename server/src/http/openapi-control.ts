@@ -1,20 +1,15 @@
 import { codes, limits } from "@bellwire/protocol";
-import { JTI_LENGTH, type CommandKind } from "@bellwire/emitter/internal";
-
-type Schema = Record<string, unknown>;
-
-const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` });
-const json = (schema: Schema): Schema => ({ content: { "application/json": { schema } } });
-const failure = (description: string): Schema => ({ description, ...json(ref("Failure")) });
+import { JTI_LENGTH, MAX_HELD, type CommandKind } from "@bellwire/emitter/internal";
+import { failure, json, OTHER, ref, SITE, type Schema } from "./openapi-parts.js";
 
 const SUMMARIES: Readonly<Record<CommandKind, readonly [summary: string, description: string]>> = {
   subscribe: [
     "Subscribe connections",
-    "Makes one subscription on each connection named, as long as the connection lasts. Needs one of user, session and client, and a topic.",
+    `Makes one subscription on each connection named, and on those that open later: stored, at most ${MAX_HELD} for each user, session or client, until it is ended, or for 24 h after the last use. Needs one of user, session and client, and a topic.`,
   ],
   unsubscribe: [
     "End subscriptions",
-    "Ends the subscriptions that lie within topic and filter; without a topic all of them. Needs one of user, session and client, or a topic.",
+    "Ends the subscriptions that lie within topic and filter; without a topic all of them. What the server subscribed stays ended for connections that open later. Needs one of user, session and client, or a topic.",
   ],
   disconnect: ["End connections", "Needs one of user, session and client. What the client does next follows from the code's retry."],
   revoke: [
@@ -34,15 +29,16 @@ function commandPath(kind: string, summary: string, description: string): Schema
     operationId: kind,
     summary,
     description,
-    parameters: [{ name: "site", in: "path", required: true, schema: { type: "string", pattern: "^[A-Za-z0-9_-]{1,64}$" } }],
+    parameters: [SITE],
     requestBody: { required: true, ...json(ref(kind === "disconnect" ? "Disconnect" : kind === "revoke" ? "Revoke" : "Scope")) },
     responses: {
       "200": { description: "The relays were told", ...json({ type: "object" }) },
       "400": failure("bad-request: nobody is named, or a field is wrong"),
       "401": failure("token-missing, token-invalid"),
       "403": failure("forbidden, wrong-site"),
-      "429": failure("limit: too many revocations in force"),
+      "429": failure("limit: too many subscriptions held, or revocations in force"),
       "503": failure("unavailable: whether relays were told is unknown; tell them again"),
+      ...OTHER,
     },
   };
 }
@@ -56,6 +52,7 @@ const COUNTS: Schema = {
     "401": failure("token-missing, token-invalid"),
     "403": failure("forbidden, wrong-site"),
     "503": failure("unavailable: the other relays can't be asked"),
+    ...OTHER,
   },
 };
 
@@ -67,7 +64,7 @@ const TARGET: Schema = {
 
 const SCOPE: Schema = {
   topic: { type: "string", description: "A topic; for unsubscribe and revoke also a prefix that ends in *" },
-  filter: { type: "object", description: "Keys pinned to a value, or to any of several" },
+  filter: ref("Filter"),
 };
 
 /** The schemas that these paths refer to. */

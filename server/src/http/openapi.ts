@@ -1,18 +1,10 @@
 import { codes, limits } from "@bellwire/protocol";
 import { controlPaths, controlSchemas } from "./openapi-control.js";
+import { failure, json, OTHER, ref, SITE, TOPIC, type Schema } from "./openapi-parts.js";
+import { readPaths, readSchemas } from "./openapi-read.js";
 import { PUBLISH_LIMITS } from "./publish-body.js";
 
-type Schema = Record<string, unknown>;
-
-const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` });
-const json = (schema: Schema): Schema => ({ content: { "application/json": { schema } } });
-const failure = (description: string): Schema => ({ description, ...json(ref("Failure")) });
-
-const TOPIC: Schema = {
-  type: "string",
-  pattern: "^[A-Za-z0-9_.:$-]{1,128}$",
-  description: "A topic's name; names that begin with $ are refused",
-};
+const SUBJECT: Schema = { type: "string", minLength: 1, maxLength: limits.subjectBytes };
 
 /** The OpenAPI 3.1 document of the API that this relay answers. */
 export function openApi(): Schema {
@@ -33,7 +25,7 @@ export function openApi(): Schema {
           summary: "Publish one message, or several",
           description:
             "Several topics or messages are several appends: not atomic, with a result each, in order. A retry with the same idempotencyKey completes them.",
-          parameters: [{ name: "site", in: "path", required: true, schema: { type: "string", pattern: "^[A-Za-z0-9_-]{1,64}$" } }],
+          parameters: [SITE],
           requestBody: {
             required: true,
             ...json({
@@ -54,9 +46,11 @@ export function openApi(): Schema {
             "403": failure("forbidden, wrong-site"),
             "413": failure("too-large"),
             "503": failure("unavailable: outcome unknown; retry with the same idempotencyKey"),
+            ...OTHER,
           },
         },
       },
+      ...readPaths(),
       ...controlPaths(),
       "/v1/openapi.json": {
         get: {
@@ -64,6 +58,14 @@ export function openApi(): Schema {
           summary: "This document",
           security: [],
           responses: { "200": { description: "OpenAPI 3.1", ...json({ type: "object" }) } },
+        },
+      },
+      "/metrics": {
+        get: {
+          operationId: "metrics",
+          summary: "Numbers of this relay",
+          security: [],
+          responses: { "200": { description: "Prometheus's text form", content: { "text/plain": { schema: { type: "string" } } } } },
         },
       },
       "/healthz": {
@@ -91,10 +93,12 @@ export function openApi(): Schema {
       schemas: {
         Message: {
           type: "object",
-          oneOf: [{ required: ["topic"] }, { required: ["topics"] }],
+          oneOf: ["topic", "topics", "user", "session"].map((name) => ({ required: [name] })),
           properties: {
             topic: TOPIC,
             topics: { type: "array", minItems: 1, maxItems: PUBLISH_LIMITS.topics, items: TOPIC },
+            user: { ...SUBJECT, description: "A user, on whose personal topic it goes" },
+            session: { ...SUBJECT, description: "A session, likewise" },
             data: { type: "object", description: "A hint, never the data itself; its top-level scalars are what filters see", default: {} },
             idempotencyKey: {
               type: "string",
@@ -105,7 +109,7 @@ export function openApi(): Schema {
             except: {
               type: "object",
               description: "Whom to leave out",
-              properties: { user: { type: "string" }, session: { type: "string" }, client: { type: "string" } },
+              properties: { user: SUBJECT, session: SUBJECT, client: SUBJECT },
             },
           },
         },
@@ -121,7 +125,7 @@ export function openApi(): Schema {
                     type: "object",
                     required: ["topic", "epoch", "offset"],
                     properties: {
-                      topic: { type: "string" },
+                      topic: { type: "string", description: "$user or $session where it went to one" },
                       epoch: { type: "string", maxLength: limits.epochLength },
                       offset: { type: "integer", minimum: 1 },
                     },
@@ -132,6 +136,7 @@ export function openApi(): Schema {
             },
           },
         },
+        ...readSchemas(),
         ...controlSchemas(),
         Ready: {
           type: "object",

@@ -1,8 +1,16 @@
 import { randomUUID } from "node:crypto";
 import { asObject, BellwireError, parseTopic } from "@bellwire/protocol";
-import { encodeData, parseExcept, parseIdempotencyKey, type Publication } from "@bellwire/emitter/internal";
+import {
+  encodeData,
+  parseAddressee,
+  parseExcept,
+  parseIdempotencyKey,
+  personalTopic,
+  type PersonalKind,
+  type Publication,
+} from "@bellwire/emitter/internal";
 
-/** One topic of one message: what to append, or what is wrong with it. */
+/** One topic of one message, `$user` or `$session` for a personal one: what to append, or what is wrong with it. */
 export type ParsedItem =
   { readonly topic: string; readonly publication: Publication } | { readonly topic: string; readonly error: BellwireError };
 
@@ -30,7 +38,7 @@ export function parsePublishBody(body: unknown, site: string, maxDataBytes: numb
 
 function parseMessage(source: Record<string, unknown> | undefined, site: string, maxDataBytes: number): ParsedItem[] {
   if (source === undefined) throw bad("A message is an object: {topic, data}");
-  const topics = parseTopics(source);
+  const topics = parseAddress(source);
   const data = encodeData(source.data ?? {}, maxDataBytes);
   const given = parseIdempotencyKey(source.idempotencyKey);
   const except = parseExcept(knownExcept(source.except));
@@ -42,23 +50,36 @@ function parseMessage(source: Record<string, unknown> | undefined, site: string,
     retry: false,
     ...(except === undefined ? {} : { except }),
   };
-  return topics.map((topic) => (typeof topic === "string" ? { topic, publication: { ...common, topic } } : topic));
+  return topics.map((named) => ("error" in named ? named : { topic: named.topic, publication: { ...common, topic: named.log } }));
 }
 
-/** The topics that a message names; of a list, those that can't be used with what is wrong. */
-function parseTopics({ topic, topics, user, session }: Record<string, unknown>): (string | { topic: string; error: BellwireError })[] {
-  if ((topic === undefined) === (topics === undefined)) {
-    if (user !== undefined || session !== undefined) {
-      throw new BellwireError("unsupported", "This relay does not publish to users and sessions yet");
-    }
-    throw bad("Name one topic, or a list of topics");
-  }
-  if (topics === undefined) return [parseTopic(topic)];
+/** A topic as results name it, and the one whose log it is. */
+type Named = { readonly topic: string; readonly log: string } | { readonly topic: string; readonly error: BellwireError };
+
+const ADDRESSES = ["topic", "topics", "user", "session"] as const;
+
+/** Where a message goes; of a list of topics, those that can't be used with what is wrong. */
+function parseAddress(source: Record<string, unknown>): Named[] {
+  const given = ADDRESSES.filter((name) => source[name] !== undefined && source[name] !== null);
+  const [name] = given;
+  if (name === undefined || given.length > 1) throw bad("Name one of topic, topics, user and session");
+  if (name === "topics") return parseTopics(source.topics);
+  if (name !== "topic") return [parsePersonal(name, source[name])];
+  const topic = parseTopic(source.topic);
+  return [{ topic, log: topic }];
+}
+
+function parsePersonal(kind: PersonalKind, value: unknown): Named {
+  return { topic: `$${kind}`, log: personalTopic(kind, parseAddressee(kind, value).id) };
+}
+
+function parseTopics(topics: unknown): Named[] {
   if (!Array.isArray(topics) || topics.length === 0) throw bad("topics is a list with at least one name");
   if (topics.length > PUBLISH_LIMITS.topics) throw bad(`At most ${PUBLISH_LIMITS.topics} topics for one message`);
-  return [...new Set(topics)].map((name) => {
+  return [...new Set<unknown>(topics)].map((name) => {
     try {
-      return parseTopic(name);
+      const topic = parseTopic(name);
+      return { topic, log: topic };
     } catch (error) {
       return { topic: shownTopic(name), error: error as BellwireError };
     }
@@ -73,7 +94,8 @@ function knownExcept(value: unknown): unknown {
 
 function topicsNamed(item: unknown): string[] {
   const source = asObject(item);
-  const names = Array.isArray(source?.topics) ? source.topics : [source?.topic];
+  const personal = (["user", "session"] as const).filter((kind) => typeof source?.[kind] === "string").map((kind) => `$${kind}`);
+  const names: unknown[] = Array.isArray(source?.topics) ? source.topics : [source?.topic ?? personal[0]];
   return names.map(shownTopic).slice(0, PUBLISH_LIMITS.topics);
 }
 

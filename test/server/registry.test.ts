@@ -1,0 +1,260 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { expect } from "chai";
+import {
+  connectCommands,
+  Keys,
+  MAX_HELD,
+  parseCommand,
+  type RevokeCommand,
+  type SubscribeCommand,
+  type UnsubscribeCommand,
+} from "@bellwire/emitter/internal";
+import { filtersOverlap, grantCovers, parseFilter, topicMatches } from "@bellwire/protocol";
+import fc from "fast-check";
+import { MemoryRegistry } from "../../server/src/registry/memory-registry.js";
+import { RedisRegistry } from "../../server/src/registry/redis-registry.js";
+import type { Registry, Visitor } from "../../server/src/registry/registry.js";
+import { requires } from "../house/requires.js";
+import { TestRedis } from "../support/redis.js";
+import { refusal } from "./controlled.js";
+
+type Stored = SubscribeCommand | UnsubscribeCommand | RevokeCommand;
+
+const ANN: Visitor = { user: "ann", session: "s1", client: "c1" };
+
+function command(kind: Stored["kind"], body: object, site = "5"): Stored {
+  return parseCommand(kind, site, body) as Stored;
+}
+
+function store(registry: Registry, kind: Stored["kind"], body: object, site = "5"): Promise<void> {
+  const one = command(kind, body, site);
+  return one.kind === "subscribe" ? registry.add(one) : registry.remove(one);
+}
+
+async function held(registry: Registry, visitor: Visitor = ANN, site = "5"): Promise<string[]> {
+  return (await registry.of(site, visitor)).held.map(({ topic, filter }) => topic + filter.canonical);
+}
+
+/** One suite for every place where the server's subscriptions are kept. `life` in milliseconds. */
+function contract(name: string, open: (life?: number) => Promise<Registry>): void {
+  describe(`the registry ${name}`, () => {
+    it("gives a connection what is held for its user, its session and its page load, in the order of the commands", async () => {
+      const registry = await open();
+      await store(registry, "subscribe", { session: "s1", topic: "B", filter: { b: [1], a: "x" } });
+      await store(registry, "subscribe", { user: "ann", topic: "A" });
+      await store(registry, "subscribe", { client: "c1", topic: "C" });
+      await store(registry, "subscribe", { user: "bob", topic: "D" });
+      await store(registry, "subscribe", { user: "ann", topic: "E" }, "6");
+      expect(await held(registry)).to.deep.equal(['B{"a":"x","b":1}', "A{}", "C{}"]);
+      expect(await held(registry, { user: "ann", session: "", client: "other" })).to.deep.equal(["A{}"]);
+      expect(await held(registry, { user: "s1", session: "ann", client: "bob" }), "kinds are apart").to.deep.equal([]);
+      expect(await held(registry, ANN, "6")).to.deep.equal(["E{}"]);
+      expect(await held(registry, ANN, "7")).to.deep.equal([]);
+      const [first] = (await registry.of("5", ANN)).held;
+      expect([first?.owner, first?.filter.keys]).to.deep.equal(["session", ["a", "b"]]);
+    });
+
+    it("keeps one of each topic and filter", async () => {
+      const registry = await open();
+      for (const filter of [{ id: 5 }, { id: [5] }, { id: "5" }]) await store(registry, "subscribe", { user: "ann", topic: "T", filter });
+      expect(await held(registry)).to.have.members(['T{"id":5}', 'T{"id":"5"}']);
+    });
+
+    it("ends what lies within an unsubscribe, and what could hear something of a revocation", async () => {
+      const registry = await open();
+      const fill = async (): Promise<void> => {
+        for (const filter of [{ id: 5 }, { id: [5, 6] }, { id: 5, type: "x" }, {}])
+          await store(registry, "subscribe", { user: "ann", topic: "T", filter });
+        await store(registry, "subscribe", { user: "ann", topic: "U" });
+      };
+      await fill();
+      await store(registry, "unsubscribe", { user: "ann", topic: "T", filter: { id: 5 } });
+      expect(await held(registry)).to.have.members(['T{"id":[5,6]}', "T{}", "U{}"]);
+      await store(registry, "revoke", { user: "ann", topic: "T", filter: { id: 6 } });
+      expect(await held(registry)).to.have.members(["U{}"]);
+      await fill();
+      expect(await held(registry), "a later subscribe counts").to.have.length(5);
+      await store(registry, "revoke", { user: "ann", jti: "one token" });
+      expect(await held(registry), "no token has made them").to.have.length(5);
+      await store(registry, "unsubscribe", { user: "ann", topic: "T*" });
+      expect(await held(registry)).to.deep.equal(["U{}"]);
+      await store(registry, "unsubscribe", { user: "ann" });
+      expect(await held(registry)).to.deep.equal([]);
+    });
+
+    it("ends for everybody on a site, whoever holds it", async () => {
+      const registry = await open();
+      await store(registry, "unsubscribe", { topic: "T" });
+      for (const user of ["ann", "bob"]) await store(registry, "subscribe", { user, topic: "T" });
+      await store(registry, "subscribe", { user: "ann", topic: "T" }, "6");
+      await store(registry, "unsubscribe", { topic: "T" });
+      await store(registry, "subscribe", { user: "bob", topic: "T" });
+      expect(await held(registry)).to.deep.equal([]);
+      expect(await held(registry, { ...ANN, user: "bob" })).to.deep.equal(["T{}"]);
+      expect(await held(registry, ANN, "6")).to.deep.equal(["T{}"]);
+    });
+
+    it("ends for one owner what another of its owners holds, for that connection alone", async () => {
+      const registry = await open();
+      await store(registry, "subscribe", { user: "ann", topic: "T" });
+      await store(registry, "unsubscribe", { session: "s1", topic: "T" });
+      expect(await held(registry)).to.deep.equal([]);
+      expect(await held(registry, { ...ANN, session: "s2" })).to.deep.equal(["T{}"]);
+    });
+
+    it("bounds what one owner holds, and makes room for what has ended", async () => {
+      const registry = await open();
+      for (let i = 0; i < MAX_HELD; i++) await store(registry, "subscribe", { user: "ann", topic: `T${i}` });
+      expect((await refusal(store(registry, "subscribe", { user: "ann", topic: "more" }))).code).to.equal("limit");
+      await store(registry, "subscribe", { user: "ann", topic: "T7" });
+      await store(registry, "subscribe", { session: "s1", topic: "more" });
+      expect(await held(registry)).to.have.length(MAX_HELD + 1);
+      await store(registry, "unsubscribe", { topic: "T1*" });
+      await store(registry, "subscribe", { user: "ann", topic: "more" });
+      expect(await held(registry))
+        .to.include("more{}")
+        .and.not.include("T1{}");
+    }).timeout(10_000);
+
+    it("never forgets a revocation for want of room", async () => {
+      const registry = await open();
+      for (const topic of ["secret", "old"]) await store(registry, "subscribe", { user: "ann", topic });
+      await store(registry, "revoke", { topic: "secret" });
+      await store(registry, "unsubscribe", { topic: "old" });
+      for (let i = 0; i < 1000; i++) await store(registry, "unsubscribe", { topic: `gone${i}` });
+      expect(await held(registry)).to.deep.equal(["old{}"]);
+    }).timeout(10_000);
+
+    it("forgets what nobody used for its life, and only that", async () => {
+      const registry = await open(200);
+      await store(registry, "subscribe", { user: "ann", topic: "T" });
+      await store(registry, "subscribe", { user: "bob", topic: "T" });
+      for (let i = 0; i < 8; i++) {
+        await pause(60);
+        expect(await held(registry), "each use prolongs it").to.deep.equal(["T{}"]);
+      }
+      expect(await held(registry, { ...ANN, user: "bob" })).to.deep.equal([]);
+      await pause(260);
+      expect(await held(registry)).to.deep.equal([]);
+    });
+
+    it("holds for a connection that opens exactly what one would have that was open all along", async () => {
+      const topic = fc.constantFrom("A", "B1", "B2");
+      const filter = fc.constantFrom({}, { id: 1 }, { id: 2 }, { id: [1, 2] }, { id: 1, type: "x" });
+      const target = fc.constantFrom({ user: "u1" }, { user: "u2" }, { session: "s1" }, { session: "s2" }, { client: "c1" });
+      const pattern = fc.oneof(topic, fc.constantFrom("B*", "*"));
+      const one = fc.oneof(
+        fc.tuple(fc.constant("subscribe" as const), fc.record({ to: target, topic, filter })),
+        fc.tuple(fc.constantFrom("unsubscribe" as const, "revoke" as const), fc.record({ to: target, topic: pattern, filter })),
+        fc.tuple(fc.constantFrom("unsubscribe" as const, "revoke" as const), fc.record({ to: fc.constant({}), topic: pattern, filter })),
+        fc.tuple(fc.constantFrom("unsubscribe" as const, "revoke" as const), fc.record({ to: target })),
+      );
+      let run = 0;
+      const registry = await open();
+      await fc.assert(
+        fc.asyncProperty(fc.array(one, { maxLength: 12 }), async (commands) => {
+          const site = `site${run++}`;
+          const all = commands.map(([kind, { to, ...scope }]) => command(kind, { ...to, ...scope }, site));
+          for (const each of all) await (each.kind === "subscribe" ? registry.add(each) : registry.remove(each));
+          for (const user of ["u1", "u2", ""])
+            for (const session of ["s1", "s2"]) {
+              const visitor = { user, session, client: "c1" };
+              expect((await held(registry, visitor, site)).sort()).to.deep.equal([...openAllAlong(all, visitor)].sort());
+            }
+        }),
+        { numRuns: 150 },
+      );
+    }).timeout(60_000);
+  });
+}
+
+/** What a connection has that heard every command. */
+function openAllAlong(commands: readonly Stored[], visitor: Visitor): Set<string> {
+  const open = new Map<string, { topic: string; filter: ReturnType<typeof parseFilter> }>();
+  for (const { kind, user, session, client, ...rest } of commands) {
+    if ((user ?? visitor.user) !== visitor.user || (session ?? visitor.session) !== visitor.session) continue;
+    if ((client ?? visitor.client) !== visitor.client) continue;
+    const [topic, filter] = [rest.topic ?? "*", parseFilter(rest.filter)];
+    if (kind === "subscribe") open.set(topic + filter.canonical, { topic, filter });
+    for (const [name, one] of open) {
+      const within = kind === "unsubscribe" && grantCovers({ topic, filter }, one.topic, one.filter);
+      if (within || (kind === "revoke" && topicMatches(topic, one.topic) && filtersOverlap(filter, one.filter))) open.delete(name);
+    }
+  }
+  return new Set(open.keys());
+}
+
+contract("in memory", async (life) => new MemoryRegistry(life === undefined ? {} : { life }));
+
+describe("the registry's Redis", () => {
+  let redis: TestRedis;
+  const closers: (() => void)[] = [];
+  before(async function () {
+    requires("redis-server", this);
+    redis = await TestRedis.start();
+  });
+  beforeEach(() => redis.forget());
+  afterEach(() => {
+    for (const close of closers.splice(0)) close();
+  });
+  after(() => redis?.stop());
+
+  async function open(life?: number): Promise<RedisRegistry> {
+    const client = connectCommands(redis.url);
+    client.on("error", () => undefined);
+    closers.push(() => client.disconnect());
+    return new RedisRegistry({ redis: client, keys: new Keys(), ...(life === undefined ? {} : { life }) });
+  }
+
+  contract("there", open);
+
+  it("outlives garbage under its names, of any type and size", async () => {
+    const registry = await open();
+    await store(registry, "subscribe", { user: "ann", topic: "T" });
+    const raw = redis.client();
+    closers.push(() => raw.disconnect());
+    const keys = await raw.keys("*");
+    const own = keys.find((key) => key.includes(":user:")) as string;
+    const garbage = ["", "x", "T", "{}", "*{}", "$user{}", 'T{"id":{}}', "T{", "bad topic{}", `T{"id":"${"x".repeat(50_000)}"}`];
+    await raw.zadd(own, ...garbage.flatMap((text) => [1, text]), "inf", "U{}");
+    expect(await held(registry)).to.deep.equal(["T{}"]);
+    await raw.zadd(keys.find((key) => !key.includes("user"))?.replace(/held.*/, "ends") as string, 9e15, "z*{}", 9e15, "u{", "inf", "");
+    expect(await held(registry)).to.deep.equal(["T{}"]);
+    for (const key of await raw.keys("*")) {
+      await raw.del(key);
+      await raw.set(key, "of another type");
+    }
+    expect(await held(registry)).to.deep.equal([]);
+    await store(registry, "subscribe", { user: "ann", topic: "V" });
+    await store(registry, "unsubscribe", { user: "ann", topic: "W" });
+    await store(registry, "unsubscribe", { topic: "W" });
+    expect(await held(registry)).to.deep.equal(["V{}"]);
+    await raw.zadd(own, ...Array.from({ length: 5000 }, (_, i) => [i, `X${i}{}`]).flat());
+    expect(await held(registry), "nobody of ours wrote so many").to.deep.equal([]);
+  });
+
+  it("is asked once in a while for a site where nothing is held, and at once where something was told", async () => {
+    const registry = await open();
+    const other = await open();
+    expect(await held(registry)).to.deep.equal([]);
+    const raw = redis.client();
+    closers.push(() => raw.disconnect());
+    await raw.config("RESETSTAT");
+    for (let i = 0; i < 50; i++) await held(registry);
+    expect(await raw.info("commandstats")).not.to.match(/cmdstat_evalsha/);
+    await store(other, "subscribe", { user: "ann", topic: "T" });
+    registry.changed("5");
+    expect(await held(registry)).to.deep.equal(["T{}"]);
+  });
+
+  it("rejects in time where it is away", async () => {
+    const nowhere = connectCommands("redis://127.0.0.1:1");
+    nowhere.on("error", () => undefined);
+    closers.push(() => nowhere.disconnect());
+    const registry = new RedisRegistry({ redis: nowhere, keys: new Keys() });
+    const begun = performance.now();
+    const errors = await Promise.all([refusal(held(registry)), refusal(store(registry, "subscribe", { user: "ann", topic: "T" }))]);
+    expect(errors.map(({ code }) => code)).to.deep.equal(["unavailable", "unavailable"]);
+    expect(performance.now() - begun).to.be.below(4500);
+  }).timeout(10_000);
+});
