@@ -2,13 +2,14 @@ import { randomBytes } from "node:crypto";
 import type { Server as HttpServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
-import { BellwireError } from "@bellwire/protocol";
+import { BellwireError, filterObject } from "@bellwire/protocol";
 import { Admission } from "./auth/admission.js";
 import { Keyring } from "./auth/keyring.js";
 import { Tickets } from "./auth/tickets.js";
 import type { Config } from "./config/config.js";
 import { topicOptionsOf } from "./config/topic-options.js";
 import { mayFailOver, redisAddress } from "./config/redis.js";
+import { askPresence, createAttendance, createHooks, listPresence, type AttendanceToClose } from "./backend.js";
 import { Control } from "./control/control.js";
 import type { ClusterCounts } from "./control/counts.js";
 import { Drain, type DrainTiming } from "./drain.js";
@@ -28,9 +29,7 @@ import { MemoryLog } from "./log/memory.js";
 import { RedisLog } from "./log/redis.js";
 import type { TopicLog } from "./log/topic-log.js";
 import { createLogger, type Logger } from "./logger.js";
-import { composeHooks } from "./hooks/compose.js";
 import type { Hooks } from "./hooks/hooks.js";
-import { createHttpHooks } from "./hooks/http-hooks.js";
 import type { LocalHooks } from "./hooks/local-hooks.js";
 import { passedHeaders } from "./hooks/passed-headers.js";
 import { ClientCalls } from "./socket/client-calls.js";
@@ -81,6 +80,8 @@ export class Relay {
   readonly subscriptions: Subscriptions;
   readonly gateway: Gateway | undefined;
   readonly #control: Control;
+  readonly #attendance: AttendanceToClose;
+  readonly #hooks: Hooks;
   readonly #logger: Logger;
   readonly #app: FastifyInstance;
   readonly #internal: FastifyInstance | undefined;
@@ -115,8 +116,10 @@ export class Relay {
       stats: this.stats,
       logger: this.#logger,
     });
+    this.#attendance = createAttendance({ config, log: this.log, relay: this.id, logger: this.#logger });
     const keyring = new Keyring(config.keys, config.siteKeys);
-    const hooks = this.#createHooks(options.hooks);
+    const hooks = createHooks({ config, stats: this.stats, logger: this.#logger, local: options.hooks });
+    this.#hooks = hooks;
     const admission = new Admission({
       hooks,
       keyring,
@@ -151,6 +154,7 @@ export class Relay {
       grace,
       sendTickets: (connection, changed) => gateway.sendTickets(connection, changed),
     });
+    const attendance = this.#attendance;
     const calls = new ClientCalls({
       hooks,
       log,
@@ -169,33 +173,21 @@ export class Relay {
       maxDataBytes: config.limits.dataBytes,
       calls,
       lifetimes,
-      presence: () => Promise.reject(new BellwireError("forbidden", "This topic shows nobody's presence")),
+      presence: (connection, topic) => askPresence(attendance, connection, topic),
       passedHeaders: (headers) => (config.hooks.headers.length === 0 ? NO_HEADERS : passedHeaders(headers, config.hooks.headers)),
       features: () => featuresOf(config, hooks),
     });
     const held = new ServerSubscriptions({
       subscriptions,
-      personal: () => [],
-      registered: () => Promise.resolve([]),
+      personal: config.personal,
       onRefused: (error) => stats.refuse(error.code),
       onTrouble: (error) => this.#logger.failure("server subscriptions", error),
     });
     gateway.observers.push(lifetimes, held);
     subscriptions.observers.push(lifetimes);
+    attendance.observe(gateway, subscriptions);
     this.#closers.push(() => lifetimes.close());
     return gateway;
-  }
-
-  #createHooks(local: LocalHooks | undefined): Hooks {
-    const { config, stats } = this;
-    const remote = createHttpHooks(config.hooks, {
-      appKey: config.keys.keys[0]?.key ?? "",
-      observe: (event, outcome) => stats.countHook(event, outcome),
-      warn: (message) => this.#logger.warn(message),
-    });
-    const hooks = local === undefined ? remote : composeHooks(local, remote);
-    this.#closers.push(() => void hooks.close().catch((error: unknown) => this.#logger.failure("hooks", error)));
-    return hooks;
   }
 
   #createLog(options: RelayOptions): TopicLog {
@@ -215,7 +207,15 @@ export class Relay {
   #registerInternal(app: FastifyInstance): void {
     const { config, stats, log, feeds } = this;
     const keys = new ApiKeys(config.apiKeys);
-    registerApi(app, { keys, log, stats, maxDataBytes: config.limits.dataBytes, stall: this.#stall });
+    registerApi(app, {
+      keys,
+      log,
+      stats,
+      maxDataBytes: config.limits.dataBytes,
+      stall: this.#stall,
+      presence: (site, topic) => listPresence(this.#attendance, site, topic),
+      watched: (site, topic, filter) => this.#control.watched(site, topic, filterObject(filter)),
+    });
     registerControl(app, { keys, send: (command) => this.#control.send(command), counts: () => this.counts() });
     registerMetrics(app, stats, {
       connections: () => this.gateway?.connections.size ?? 0,
@@ -354,6 +354,8 @@ export class Relay {
     await this.#app.close();
     await this.#internal?.close();
     for (const close of this.#closers) close();
+    await this.#attendance.close();
+    await this.#hooks.close();
     this.feeds.close();
     this.#control.close();
     await this.log.close();

@@ -1,4 +1,4 @@
-import { asObject, isTopic, parseFilter, parsePosition, type ParsedFilter, type Position } from "@bellwire/protocol";
+import { asObject, isReservedTopic, isTopic, parseFilter, parsePosition, type ParsedFilter, type Position } from "@bellwire/protocol";
 import type { Since } from "../feed/recovery.js";
 
 /** Which subscriptions of one connection the server made, and where the client left those that it had before. */
@@ -19,7 +19,9 @@ export class HeldSubscriptions {
     this.#begun.add(name);
     const position = this.#since.get(name);
     this.#since.delete(name);
-    return { id: `$${++this.#count}`, since: position === undefined ? { first: true, replay: true } : { position } };
+    // A personal topic's name, which begins with $ too, is its id.
+    const id = isReservedTopic(topic) ? topic : `$${++this.#count}`;
+    return { id, since: position === undefined ? { first: true, replay: true } : { position } };
   }
 
   end(topic: string, filter: ParsedFilter): void {

@@ -2,6 +2,7 @@ import {
   BellwireError,
   filterObject,
   grantCovers,
+  isReservedTopic,
   type ParsedFilter,
   type ParsedGrant,
   type Position,
@@ -45,6 +46,9 @@ interface Prepared extends Admitted {
   readonly older: Older | undefined;
 }
 
+/** The ids of what everybody has: it takes nobody's room. */
+const PERSONAL = ["$user", "$session"];
+
 // What a notice is taken to weigh until the socket has taken it, in bytes.
 const NOTICE_BYTES = 256;
 
@@ -59,7 +63,7 @@ export class Subscriptions {
   readonly #admission: Admission;
   readonly limits: SubscriptionLimits;
   readonly observers: SubscriptionObserver[] = [];
-  /** Open subscriptions on this relay. */
+  /** Open subscriptions on this relay, without the personal topics that everybody has. */
   count = 0;
 
   constructor(feeds: Feeds, admission: Admission, limits: SubscriptionLimits) {
@@ -127,7 +131,7 @@ export class Subscriptions {
     if (pending.has(id) || subscriptions.has(id)) {
       return { id, error: new BellwireError("bad-request", "The id is in use on this connection") };
     }
-    if (pending.size + subscriptions.size >= this.limits.perConnection) {
+    if (!PERSONAL.includes(id) && pending.size + subscriptions.size - personalOf(connection) >= this.limits.perConnection) {
       return { id, error: new BellwireError("limit", `At most ${this.limits.perConnection} subscriptions on one connection`) };
     }
     const intent: Intent = { wanted: true, scope: undefined };
@@ -183,7 +187,7 @@ export class Subscriptions {
       const subscription: Subscription =
         step.info === undefined ? { id, topic, filter, feed, proof, held } : { id, topic, filter, feed, proof, held, info: step.info };
       connection.subscriptions.set(id, subscription);
-      this.count++;
+      if (!isReservedTopic(topic)) this.count++;
       for (const observer of this.observers) observer.made(connection, subscription);
       const ticket = held ? null : (step.ticket ?? this.#admission.tickets.forSubscription(connection, proof, Date.now() / 1000));
       return this.#result(request, feed, messages, resync, ticket);
@@ -245,7 +249,7 @@ export class Subscriptions {
     connection.subscriptions.delete(id);
     feed.leave(connection, filter);
     if (held) connection.held?.end(topicAsShown(topic), filter);
-    this.count--;
+    if (!isReservedTopic(topic)) this.count--;
     for (const observer of this.observers) observer.ended(connection, subscription);
   }
 
@@ -292,4 +296,8 @@ export class Subscriptions {
 
 function isAhead(position: Position, head: Position | undefined): boolean {
   return head !== undefined && position.epoch === head.epoch && position.offset > head.offset;
+}
+
+function personalOf({ pending, subscriptions }: Connection): number {
+  return PERSONAL.filter((id) => subscriptions.has(id) || pending?.has(id) === true).length;
 }

@@ -1,0 +1,100 @@
+import { Departures } from "../presence/departures.js";
+import { KeyedQueue } from "../presence/keyed-queue.js";
+import { fieldOf } from "./legacy.js";
+import type { Scope } from "./notice.js";
+import type { NoticeRegistry } from "./notice-registry.js";
+
+export interface OccupancyOptions {
+  readonly registry: Pick<NoticeRegistry, "occupy">;
+  /** Milliseconds that a scope counts as occupied after its last subscription here ended: a page that is loaded anew is no news. */
+  readonly grace: number;
+  readonly onTurn: (event: "occupied" | "vacated", scope: Scope, time: number) => void;
+  readonly onTrouble: (error: unknown) => void;
+}
+
+interface Occupied {
+  readonly scope: Scope;
+  subscriptions: number;
+  /** What the registry knows; not to be relied on while in doubt. */
+  known: boolean;
+  doubtful: boolean;
+}
+
+const AT_ONCE = 50;
+const RETRY_MS = 1000;
+
+/** The scopes that have subscriptions on this relay, and which of them are the first or the last on all relays. */
+export class Occupancy {
+  readonly #options: OccupancyOptions;
+  readonly #scopes = new Map<string, Occupied>();
+  readonly #departures: Departures<Occupied>;
+  readonly #settling: KeyedQueue<Occupied>;
+  #closed = false;
+
+  constructor(options: OccupancyOptions) {
+    this.#options = options;
+    this.#departures = new Departures(options.grace, (occupied) => this.#settleSoon(occupied));
+    this.#settling = new KeyedQueue((occupied) => this.#settle(occupied), AT_ONCE);
+  }
+
+  get size(): number {
+    return this.#scopes.size;
+  }
+
+  made(scope: Scope): void {
+    const key = fieldOf.scope(scope);
+    let occupied = this.#scopes.get(key);
+    if (occupied === undefined) this.#scopes.set(key, (occupied = { scope, subscriptions: 0, known: false, doubtful: false }));
+    this.#departures.back(occupied);
+    if (++occupied.subscriptions === 1) this.#settleSoon(occupied);
+  }
+
+  ended(scope: Scope): void {
+    const occupied = this.#scopes.get(fieldOf.scope(scope));
+    if (occupied !== undefined && --occupied.subscriptions === 0) this.#departures.leave(occupied);
+  }
+
+  /** The registry may not know what it was told. */
+  doubt(): void {
+    for (const occupied of this.#scopes.values()) {
+      occupied.doubtful = true;
+      this.#settleSoon(occupied);
+    }
+  }
+
+  #settleSoon(occupied: Occupied): void {
+    if (this.#closed) return;
+    this.#settling.add(occupied).catch((error: unknown) => {
+      if (this.#closed) return;
+      this.#options.onTrouble(error);
+      setTimeout(() => this.#settleSoon(occupied), RETRY_MS).unref();
+    });
+  }
+
+  async #settle(occupied: Occupied): Promise<void> {
+    const { scope } = occupied;
+    for (;;) {
+      const has = occupied.subscriptions > 0 || this.#departures.has(occupied);
+      if (has === occupied.known && !occupied.doubtful) {
+        const key = fieldOf.scope(scope);
+        if (!has && this.#scopes.get(key) === occupied) this.#scopes.delete(key);
+        return;
+      }
+      occupied.doubtful = false;
+      try {
+        const { turned, time } = await this.#options.registry.occupy(scope, has);
+        occupied.known = has;
+        if (turned && !this.#closed) this.#options.onTurn(has ? "occupied" : "vacated", scope, time);
+      } catch (error) {
+        occupied.doubtful = true;
+        throw error;
+      }
+    }
+  }
+
+  stop(): void {
+    this.#closed = true;
+    this.#departures.stop();
+    this.#settling.clear();
+  }
+}

@@ -1,0 +1,99 @@
+import { expect } from "chai";
+import type { TestRelay } from "@bellwire/server/testing";
+import { connectCommands, Keys } from "@bellwire/emitter/internal";
+import { Attendance } from "../../server/src/notices/attendance.js";
+import { Lease } from "../../server/src/presence/lease.js";
+import { RedisPresence } from "../../server/src/presence/redis-presence.js";
+import { PresenceRoster } from "../../server/src/presence/roster.js";
+import { requires } from "../house/requires.js";
+import { TestRedis } from "../support/redis.js";
+import type { RawClient } from "../support/socket.js";
+import { API_KEY, APP_KEY } from "./controlled.js";
+import { eventually, Stage } from "./stage.js";
+
+interface Change {
+  joined: { user: string; info?: unknown }[];
+  left: { user: string }[];
+  count: number;
+}
+
+/** What a client was told of a topic's presence. */
+function changes(client: RawClient): [topic: string, change: Change][] {
+  const heard: [string, Change][] = [];
+  client.socket.on("presence", (topic: string, change: Change) => heard.push([topic, change]));
+  return heard;
+}
+
+describe("presence over real sockets", () => {
+  const stage = Stage.forEachTest();
+  let redis: TestRedis;
+  before(async function () {
+    requires("redis-server", this);
+    redis = await TestRedis.start();
+  });
+  after(() => redis?.stop());
+
+  /** A relay with presence on the topics P*. */
+  async function relay(): Promise<[TestRelay, PresenceRoster]> {
+    const started = await stage.relay({ env: { APP_KEY, REALTIME_API_KEY: API_KEY, REDIS_URL: redis.url } });
+    await eventually(() => started.relay.log.status.up, "the relay is up");
+    const redisClient = connectCommands(redis.url);
+    redisClient.on("error", () => undefined);
+    const keys = new Keys();
+    const onTrouble = (): void => undefined;
+    const lease = new Lease({ redis: redisClient, keys, relay: started.relay.id, onTrouble });
+    const store = new RedisPresence({ target: redis.url, keys, redis: redisClient, lease, onTrouble });
+    const allowed = (topic: string): "list" | false => (topic.startsWith("P") ? "list" : false);
+    const roster = new PresenceRoster({ store, allowed, timing: { grace: 50 }, onTrouble });
+    started.relay.subscriptions.observers.push(roster as never); // the same class, once as source and once as built
+    stage.closeLater(async () => {
+      roster.close();
+      await lease.close(0);
+      redisClient.disconnect();
+    });
+    return [started, roster];
+  }
+
+  it("is told to subscribers on all relays, in frames that any client reads", async () => {
+    const [[one, roster], [two]] = [await relay(), await relay()];
+    const ann = await stage.connect(one, { claims: { sub: "ann", info: { name: "Änn" } } });
+    const heard = changes(ann);
+    await ann.subscribe({ id: "a", topic: "P1", filter: { id: 5 } }, { id: "b", topic: "Other" });
+    await eventually(() => heard.length === 1, "ann hears of herself");
+    const bob = await stage.connect(two, { claims: { sub: "bob" }, transports: ["polling"] });
+    const [polled, silent] = [changes(bob), heard.length];
+    await bob.subscribe({ id: "a", topic: "P1", filter: { id: 6 } });
+    await eventually(() => heard.length > silent && polled.length > 0, "both hear of bob");
+    expect(heard.at(-1)).to.deep.equal(["P1", { joined: [{ user: "bob" }], left: [], count: 2 }]);
+    const present = await roster.list("5", "P1");
+    expect(present.users).to.deep.include.members([{ user: "ann", info: { name: "Änn" } }, { user: "bob" }]);
+    bob.socket.io.engine.close();
+    await eventually(() => heard.at(-1)?.[1].left[0]?.user === "bob", "ann hears that bob is gone");
+    expect(heard.at(-1)).to.deep.equal(["P1", { joined: [], left: [{ user: "bob" }], count: 1 }]);
+    expect(heard.every(([topic]) => topic === "P1")).to.equal(true);
+  });
+});
+
+describe("what a relay keeps of who is there", () => {
+  const stage = Stage.forEachTest();
+
+  it("is nothing where nobody asked for it", async () => {
+    const { relay } = await stage.relay();
+    const options = { log: relay.log as never, redis: undefined, relay: "one", onTrouble: () => undefined };
+    const none = new Attendance({ ...options, presence: undefined, notices: undefined });
+    const observed = { gateway: { observers: [] }, subscriptions: { observers: [] } };
+    none.observe(observed.gateway, observed.subscriptions);
+    expect([observed.gateway.observers, observed.subscriptions.observers, none.presence, none.notices]).to.deep.equal([
+      [],
+      [],
+      undefined,
+      undefined,
+    ]);
+    await none.close();
+    const settings = { events: ["connected" as const], topics: ["*"], filters: false };
+    const both = new Attendance({ ...options, presence: () => "list", notices: { settings, deliver: async () => undefined } });
+    both.observe(observed.gateway, observed.subscriptions);
+    expect([observed.gateway.observers.length, observed.subscriptions.observers.length]).to.deep.equal([1, 2]);
+    await both.close();
+  });
+});
