@@ -1,0 +1,89 @@
+import { randomUUID } from "node:crypto";
+import { ConfigError, type Environment } from "../../config/reader.js";
+import { within } from "@bellwire/emitter/internal";
+import { Listener } from "../listener.js";
+import { openPublishing, type Way } from "../publishing.js";
+import { signingKey, type Settings, type SigningKey } from "../settings.js";
+import { mintTokens } from "../tokens.js";
+import { fail, ok, warn, type Finding } from "./finding.js";
+
+/** One name for all runs: at most one log is left behind for each site that was tried. */
+const TOPIC = "bellwire.doctor";
+const SUBSCRIBE_MS = 10_000;
+const ARRIVE_MS = 5000;
+/** Milliseconds from a publish to its arrival that are worth a word. */
+const SLOW_MS = 500;
+
+export interface Patient {
+  readonly site: string;
+  readonly user: string;
+}
+
+/** Subscribes as a client does, publishes as backends do, and waits for the message; each way that the settings name. */
+export async function* checkDelivery(settings: Settings, env: Environment, { site, user }: Patient): AsyncGenerator<Finding> {
+  let key: SigningKey;
+  try {
+    key = signingKey(env, site);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return yield warn("subscription", "not tried: no APP_KEY to sign a token with", "bellwire init writes a .env with one");
+  }
+  const heard = new Map<unknown, () => void>();
+  const listener = new Listener({
+    url: settings.url,
+    site,
+    topic: TOPIC,
+    filter: {},
+    replay: false,
+    mint: () => mintTokens(key, { site, user, topic: TOPIC, filter: {} }),
+    onMessage: (_epoch, [, , data]) => heard.get(data.probe)?.(),
+    onResync: () => undefined,
+    onTrouble: () => undefined,
+  });
+  try {
+    await within(listener.ready, SUBSCRIBE_MS, "Subscribing");
+    yield ok("subscription", `of ${TOPIC} on site ${site} is confirmed`);
+    for (const way of waysOf(settings)) yield await checkWay(settings, way, site, heard);
+  } catch (error) {
+    yield fail("subscription", (error as Error).message, "give relay and backends the same APP_KEY; --site and --user choose others");
+  } finally {
+    listener.close();
+  }
+}
+
+function waysOf({ redis, apiKey }: Settings): Way[] {
+  return [...(redis === undefined ? [] : ["redis" as const]), ...(apiKey === undefined ? [] : ["http" as const])];
+}
+
+async function checkWay(settings: Settings, way: Way, site: string, heard: Map<unknown, () => void>): Promise<Finding> {
+  const check = `delivery (${way})`;
+  const probe = randomUUID();
+  const publishing = openPublishing(settings, way);
+  const begun = performance.now();
+  try {
+    const arrived = new Promise<void>((resolve) => heard.set(probe, resolve));
+    await publishing.emitter.site(site).publish(TOPIC, { probe });
+    if (!(await arrives(arrived))) return fail(check, `published, and not heard within ${ARRIVE_MS} ms`, remedyFor(way));
+    const took = performance.now() - begun;
+    const says = `published and heard within ${Math.ceil(took)} ms`;
+    return took < SLOW_MS ? ok(check, says) : warn(check, says, "look at the load of relay and Redis");
+  } catch (error) {
+    return fail(check, (error as Error).message, remedyFor(way));
+  } finally {
+    heard.delete(probe);
+    await publishing.close();
+  }
+}
+
+function arrives(arrived: Promise<void>): Promise<boolean> {
+  return within(arrived, ARRIVE_MS, "The message").then(
+    () => true,
+    () => false,
+  );
+}
+
+function remedyFor(way: Way): string {
+  return way === "redis"
+    ? "give relay and backends the same REDIS_* settings, database and prefix included"
+    : "give relay and backends the same REALTIME_API_KEY";
+}
