@@ -1,8 +1,9 @@
 // `npm start`: from a fresh clone to a relay and a demo that two browsers can talk through.
 import "./node-version.mjs";
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { install } from "./install.mjs";
 import { endAll, endTree, npm, root, start } from "./run.mjs";
@@ -23,9 +24,10 @@ if ((await install()) !== 0) giveUp("npm ci failed, see above");
 if ((await npm(["run", "--silent", "build"])) !== 0) giveUp("The build failed, see above");
 
 const settings = settingsOf(process.env);
+const hooks = hooksOf(settings);
 children.push(
-  launch("relay", ["server/bin/bellwire.js", "serve"]),
-  launch("demo", ["examples/contacts/dist/main.js"], { PORT: settings.demoPort }),
+  launch("relay", ["server/bin/bellwire.js", "serve"], hooks.relay),
+  launch("demo", ["examples/contacts/dist/main.js"], { PORT: settings.demoPort, CONTACTS_AUTH: settings.demoAuth, ...hooks.demo }),
 );
 
 const ready = (await answers(`${settings.relayUrl}/readyz`)) && (await answers(`${settings.demoUrl}/`));
@@ -48,6 +50,9 @@ function settingsOf(environment) {
   const relayUrl = `http://localhost:${port}`;
   return {
     demoPort,
+    demoAuth: value("CONTACTS_AUTH") ?? "tokens",
+    hookSecret: value("CONTACTS_HOOK_SECRET"),
+    configFile: value("REALTIME_CONFIG"),
     relayUrl,
     demoUrl: `http://localhost:${demoPort}`,
     apiUrl: `http://localhost:${value("REALTIME_INTERNAL_PORT") ?? port}`,
@@ -57,6 +62,22 @@ function settingsOf(environment) {
     madeUp: ["APP_KEY", "REALTIME_API_KEY"].filter((name) => value(name) === undefined),
     port,
   };
+}
+
+/** With CONTACTS_AUTH=hooks the relay asks the demo instead of reading tokens: a file for the one, the secret for both. */
+function hooksOf({ demoAuth, demoUrl, configFile, hookSecret }) {
+  if (demoAuth !== "hooks") return {};
+  if (configFile !== undefined) {
+    if (hookSecret === undefined) giveUp("REALTIME_CONFIG names a file of your own: put its hooks.secret into CONTACTS_HOOK_SECRET");
+    return { demo: { CONTACTS_HOOK_SECRET: hookSecret } };
+  }
+  const secret = hookSecret ?? `whsec_${randomBytes(32).toString("base64")}`;
+  const hook = { url: `${demoUrl}/hooks` };
+  const folder = mkdtempSync(join(tmpdir(), "bellwire-start-"));
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, "bellwire.json");
+  writeFileSync(file, JSON.stringify({ hooks: { secret, headers: ["cookie"], connect: hook, subscribe: hook } }), { mode: 0o600 });
+  return { relay: { REALTIME_CONFIG: file }, demo: { CONTACTS_HOOK_SECRET: secret } };
 }
 
 function readIfThere(path) {

@@ -1,6 +1,6 @@
-import { createClient } from "@bellwire/client";
+import { createClient, type Client } from "@bellwire/client";
 import { addLine, showAlerts } from "./activity.js";
-import { backend, Refused, userHeaders, type Contact, type Me } from "./backend.js";
+import { backend, Refused, tabUser, userHeaders, type Contact, type Me } from "./backend.js";
 import { showDetail } from "./contact-detail.js";
 import { showList } from "./contact-list.js";
 import { byId } from "./element.js";
@@ -15,14 +15,22 @@ function fail(error: unknown): void {
   byId("notice").hidden = false;
 }
 
+/** By tokens; or without, where the relay asks the backend, which looks at the browser's cookies. */
+function connect({ site, relay }: Me): Client {
+  if (relay === undefined) return createClient({ endpoint: "realtime", headers: userHeaders });
+  return createClient({ url: relay.url, site, data: { user: tabUser() }, credentials: "include" });
+}
+
 /** Opens the connection for somebody who is signed in, and one view at a time. */
 function start(me: Me): void {
-  const client = createClient({ endpoint: "realtime", headers: userHeaders });
+  const client = connect(me);
   const badge = byId("state");
   const showState = (state: string): void => {
     badge.textContent = state;
     badge.dataset.state = state;
     badge.hidden = false;
+    // Signed out in another tab: whoever asks now is told so, and sent to the door.
+    if (state === "off" || state === "failed") backend.me().catch(fail);
   };
   client.onState(showState);
   showState(client.state);

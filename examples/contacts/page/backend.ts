@@ -5,6 +5,8 @@ export type { Alert, Contact, ContactFields, User };
 
 export interface Me extends User {
   readonly colleagues: readonly User[];
+  /** The relay, where it takes the page without tokens. */
+  readonly relay?: { readonly url: string };
 }
 
 /** What the backend refused; `field` is the input that it is about, if any. */
@@ -19,9 +21,13 @@ export class Refused extends Error {
   }
 }
 
-/** Says whom this tab is for, so that two tabs of one browser can be two people. */
+/** Whom this tab is for, so that two tabs of one browser can be two people; null: whoever signed in last. */
+export function tabUser(): string | null {
+  return new URLSearchParams(location.search).get("user");
+}
+
 export function userHeaders(): Record<string, string> {
-  const user = new URLSearchParams(location.search).get("user");
+  const user = tabUser();
   return user === null ? {} : { "x-user": user };
 }
 

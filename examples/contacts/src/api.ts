@@ -1,21 +1,29 @@
 import { asObject, BellwireError } from "@bellwire/protocol";
 import type { Emitter } from "@bellwire/emitter";
 import { Contacts, parseFields, type Alert, type Contact } from "./contacts.js";
-import { ring } from "./realtime.js";
+import { closeTabs, ring } from "./realtime.js";
 import type { Sessions } from "./sessions.js";
 import { findUser, users, type User } from "./users.js";
 
 const MAX_BODY = 16 * 1024;
 
+/** The relay as a page reaches it that needs no token. */
+export interface DirectRelay {
+  readonly url: string;
+}
+
 /** The application's own REST API, which knows nothing of sockets: it only rings when something changed. */
 export class Api {
   readonly #sessions: Sessions;
   readonly #emitter: Emitter;
+  readonly #relay: DirectRelay | undefined;
   readonly #sites = new Map<string, Contacts>();
 
-  constructor(sessions: Sessions, emitter: Emitter) {
+  /** @param relay where the page connects without tokens; undefined where it asks for some */
+  constructor(sessions: Sessions, emitter: Emitter, relay: DirectRelay | undefined) {
     this.#sessions = sessions;
     this.#emitter = emitter;
+    this.#relay = relay;
   }
 
   /** @throws BellwireError */
@@ -26,15 +34,15 @@ export class Api {
       case "GET /api/users":
         return Response.json(users);
       case "POST /api/session":
-        return this.#signIn(await readJson(request));
+        return this.#signIn(await readJson(request), request.headers);
       case "DELETE /api/session":
-        return withCookies(Response.json({}), this.#sessions.signOut(request.headers));
+        return this.#signOut(request.headers);
     }
     const user = this.#user(request);
     const contacts = this.#of(user.site);
     switch (route) {
       case "GET /api/me":
-        return Response.json({ ...user, colleagues: users.filter(({ site }) => site === user.site) });
+        return Response.json({ ...user, colleagues: users.filter(({ site }) => site === user.site), relay: this.#relay });
       case "GET /api/contacts":
         return Response.json(contacts.all());
       case "GET /api/contacts/:id":
@@ -51,10 +59,16 @@ export class Api {
     throw new BellwireError("not-found", "There is nothing here");
   }
 
-  #signIn(body: Record<string, unknown>): Response {
+  #signIn(body: Record<string, unknown>, headers: Headers): Response {
     const user = findUser(body.user);
     if (user === undefined) throw new BellwireError("bad-request", "There is no such user");
-    return withCookies(Response.json(user), this.#sessions.signIn(user));
+    return withCookies(Response.json(user), this.#sessions.signIn(user, headers));
+  }
+
+  #signOut(headers: Headers): Response {
+    const { ended, cookies } = this.#sessions.signOut(headers);
+    if (ended !== undefined) closeTabs(this.#emitter, ended);
+    return withCookies(Response.json({}), cookies);
   }
 
   #update(user: User, before: Contact, body: Record<string, unknown>): Contact {

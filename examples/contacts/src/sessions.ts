@@ -18,10 +18,11 @@ export class Sessions {
   /** By secret, the oldest first. */
   readonly #sessions = new Map<string, Session>();
 
-  /** Returns the cookies to set. */
-  signIn(user: User): string[] {
-    const secret = randomBytes(24).toString("base64url");
-    this.#sessions.set(secret, { user, id: randomBytes(12).toString("base64url") });
+  /** Whoever is signed in as this user in this browser already stays in that session. Returns the cookies to set. */
+  signIn(user: User, headers: Headers): string[] {
+    const before = this.#ofCookie(headers, cookieOf(user));
+    const secret = before?.session.user === user ? before.secret : randomBytes(24).toString("base64url");
+    if (secret !== before?.secret) this.#sessions.set(secret, { user, id: randomBytes(12).toString("base64url") });
     for (const oldest of this.#sessions.keys()) {
       if (this.#sessions.size <= MAX_SESSIONS) break;
       this.#sessions.delete(oldest);
@@ -29,26 +30,36 @@ export class Sessions {
     return [COOKIE, cookieOf(user)].map((name) => `${name}=${secret}; Path=/; HttpOnly; SameSite=Lax`);
   }
 
-  /** Returns the cookies to set. */
-  signOut(headers: Headers): string[] {
+  /** Returns the session that has ended, and the cookies to set. */
+  signOut(headers: Headers): { ended: Session | undefined; cookies: string[] } {
     const found = this.#lookUp(headers);
-    if (found === undefined) return [];
+    if (found === undefined) return { ended: undefined, cookies: [] };
     this.#sessions.delete(found.secret);
-    return [COOKIE, cookieOf(found.session.user)].map((name) => `${name}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0`);
+    const cookies = [COOKIE, cookieOf(found.session.user)].map((name) => `${name}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0`);
+    return { ended: found.session, cookies };
   }
 
   find(headers: Headers): Session | undefined {
     return this.#lookUp(headers)?.session;
   }
 
+  /** By what the relay knows of it. */
+  byId(id: string): Session | undefined {
+    return [...this.#sessions.values()].find((session) => session.id === id);
+  }
+
   #lookUp(headers: Headers): { secret: string; session: Session } | undefined {
     const meant = headers.get("x-user");
     const user = findUser(meant);
     if (meant !== null && user === undefined) return undefined;
-    const secret = readCookie(headers.get("cookie") ?? "", user === undefined ? COOKIE : cookieOf(user));
+    const found = this.#ofCookie(headers, user === undefined ? COOKIE : cookieOf(user));
+    return user !== undefined && found?.session.user !== user ? undefined : found;
+  }
+
+  #ofCookie(headers: Headers, name: string): { secret: string; session: Session } | undefined {
+    const secret = readCookie(headers.get("cookie") ?? "", name);
     const session = secret === undefined ? undefined : this.#sessions.get(secret);
-    if (secret === undefined || session === undefined || (user !== undefined && session.user !== user)) return undefined;
-    return { secret, session };
+    return secret === undefined || session === undefined ? undefined : { secret, session };
   }
 }
 
