@@ -81,7 +81,14 @@ export interface ClientEvents {
   readonly resync: Resync;
   readonly subscribed: { readonly id: string; readonly topic: string; readonly filter: Filter };
   readonly unsubscribed: { readonly id: string; readonly topic: string; readonly filter: Filter; readonly error: ClientError };
-  readonly presence: { readonly topic: string; readonly joined: readonly PresenceUser[]; readonly left: readonly PresenceUser[] };
+  /** `incomplete`: more changed than is told; ask with `presence(topic)`. */
+  readonly presence: {
+    readonly topic: string;
+    readonly joined: readonly PresenceUser[];
+    readonly left: readonly PresenceUser[];
+    readonly count: number | undefined;
+    readonly incomplete: boolean;
+  };
 }
 
 export interface Client extends Disposable {
@@ -104,8 +111,11 @@ export interface Client extends Disposable {
   on<Name extends keyof ClientEvents>(name: Name, listener: (event: ClientEvents[Name]) => unknown): () => void;
   /** Calls the listener on each change of `state`, not with the present one. Returns a function that stops it. */
   onState(listener: (state: State) => unknown): () => void;
-  /** Publishes where the topic allows it. Rejects with a ClientError after 10 s. A lost connection leaves the outcome unknown. */
-  publish(topic: string, data: object): Promise<Position>;
+  /**
+   * Publishes where the topic allows it. Resolves to where the message stands, or to null where the backend did something else
+   * with it. Rejects with a ClientError after 10 s. A lost connection leaves the outcome unknown.
+   */
+  publish(topic: string, data: object): Promise<Position | null>;
   /** Calls a method of the backend through the relay. `timeout` in milliseconds, default 30,000. */
   rpc(
     method: string,

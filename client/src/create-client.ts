@@ -1,4 +1,4 @@
-import type { JsonObject } from "@bellwire/protocol";
+import { isOffset, type JsonObject } from "@bellwire/protocol";
 import type { Client, ClientEvents, State } from "./api.js";
 import { Calls } from "./calls.js";
 import { createBackoff } from "./connection/backoff.js";
@@ -68,7 +68,14 @@ export function createClient(options: ClientOptions): Client {
     held,
     onTicket: (ticket) => (handshake.ticket = ticket),
     onExpiring: (event) => connection.link && refresh(event, connection.link),
-    onPresence: (topic, { joined, left }) => emit("presence", { topic, joined: readUsers(joined), left: readUsers(left) }),
+    onPresence: (topic, { joined, left, count, incomplete }) =>
+      emit("presence", {
+        topic,
+        joined: readUsers(joined),
+        left: readUsers(left),
+        count: isOffset(count) ? count : undefined,
+        incomplete: incomplete === true,
+      }),
   });
   const connection = new Connection({
     handshake,

@@ -11,7 +11,8 @@ export function createQuestions(
 ): Pick<Client, "publish" | "rpc" | "presence"> {
   return {
     async publish(topic, data) {
-      const { epoch, offset } = await call("publish", { topic: parseTopic(topic), data }, TIMEOUT);
+      const { epoch, offset, handled } = await call("publish", { topic: parseTopic(topic), data }, TIMEOUT);
+      if (handled === true) return null;
       if (isEpoch(epoch) && isOffset(offset)) return { epoch, offset };
       throw new ClientError({ code: "internal", message: "The relay's answer to a publish has no position" });
     },

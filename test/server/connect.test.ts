@@ -39,7 +39,7 @@ describe("connecting", () => {
       session: "s1",
       until: rest.until,
       limits: { subscriptions: 1000, subscriptionsPerFrame: 1000, dataBytes: 4096, frameBytes: 1_048_576 },
-      features: [],
+      features: ["personal", "refresh"],
     });
     expect(rest.until).to.be.within(now() + 3500, now() + 3600);
   });

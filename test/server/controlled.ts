@@ -8,10 +8,12 @@ import { request, type Answer } from "./stage.js";
 export const APP_KEY: string = "k".repeat(40);
 export const API_KEY: string = "a".repeat(24);
 
-/** Everything that a client heard, by event. */
+/** Everything that a client heard, by event, without the personal topics that everybody has. */
 export function listen(client: RawClient): <T>(event: string) => T[] {
   const heard: [string, unknown][] = [];
-  client.socket.onAny((event: string, value: unknown) => heard.push([event, value]));
+  client.socket.onAny((event: string, value: unknown) => {
+    if (event !== "subscribed" || !(value as { topic: string }).topic.startsWith("$")) heard.push([event, value]);
+  });
   client.socket.on("disconnect", (reason) => heard.push(["disconnect", reason]));
   return <T>(event: string) => heard.filter(([name]) => name === event).map(([, value]) => value as T);
 }

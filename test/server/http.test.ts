@@ -279,12 +279,12 @@ describe("the HTTP API", () => {
       expect(await metric("bellwire_connections")).to.equal(1);
       expect(await metric("bellwire_subscriptions")).to.equal(2);
       expect(await metric("bellwire_sites")).to.equal(1);
-      expect(await metric("bellwire_feeds")).to.equal(2);
+      expect(await metric("bellwire_feeds"), "with those of user and session").to.equal(4);
       expect(await metric("bellwire_cached_messages")).to.equal(1);
       expect(await metric("bellwire_messages_heard_total")).to.equal(1);
       expect(await metric("bellwire_deliveries_total")).to.equal(1);
       expect(await metric("bellwire_published_total")).to.equal(1);
-      expect(await metric('bellwire_refusals_total{code="unsupported"}')).to.equal(1);
+      expect(await metric('bellwire_refusals_total{code="bad-request"}')).to.equal(1);
       client.close();
       await eventually(() => relay.relay.gateway?.connections.size === 0, "the client is gone");
       expect(await metric("bellwire_connections")).to.equal(0);

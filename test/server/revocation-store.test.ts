@@ -4,6 +4,7 @@ import { connectCommands, Keys, parseCommand, RedisCommands, withRevocationComma
 import type { WireError } from "@bellwire/protocol";
 import { Admission } from "../../server/src/auth/admission.js";
 import { Keyring } from "../../server/src/auth/keyring.js";
+import { createLocalHooks } from "../../server/src/hooks/local-hooks.js";
 import { Tickets } from "../../server/src/auth/tickets.js";
 import { Feeds } from "../../server/src/feed/feeds.js";
 import { MemoryLog } from "../../server/src/log/memory.js";
@@ -213,9 +214,11 @@ describe("revocations that are not known yet", () => {
     const checked = (): Promise<void> => revocations.current();
     const feeds = new Feeds({ log, limits: [], observe: () => undefined, sockets: () => 0, checked, timing: { open: 20 } });
     const keyring = new Keyring({ keys: [{ key: APP_KEY }] });
-    const admission = new Admission({ keyring, tickets: new Tickets(keyring, { life: 300 }), revocations, anonymous: () => true });
+    const tickets = new Tickets(keyring, { life: 300 });
+    const admission = new Admission({ hooks: createLocalHooks(), keyring, tickets, revocations, anonymous: () => true });
+    const arrival = { id: "1", client: "page", headers: {} };
     const connecting = admission
-      .connect("5", { token: connectToken(APP_KEY, { iat: Date.now() / 1000 - 1 }) })
+      .connect("5", { token: connectToken(APP_KEY, { iat: Date.now() / 1000 - 1 }) }, arrival)
       .catch((error: WireError) => error.code);
     const feed = await feeds.claim("5", "T");
     expect(feed.live).to.equal(false);

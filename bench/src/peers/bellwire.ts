@@ -6,7 +6,8 @@ export const bellwire: Peer = {
   title: "Bellwire",
   dialect: "bellwire",
   sender: "bellwire",
-  settings: "the relay as built, production settings, all defaults: log of 1,000 messages per topic, tickets on, signed tokens",
+  settings:
+    "the relay as built, production settings, all defaults: log of 1,000 messages per topic, tickets on, signed tokens; no personal topics, which the peers don't have",
   unavailable: always,
   start: (options) => startNode("./servers/bellwire.js", options, { apiKey: API_KEY }),
 };

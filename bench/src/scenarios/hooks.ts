@@ -66,11 +66,18 @@ async function run(bench: Bench): Promise<Outcome> {
 async function measure(bench: Bench, subscribers: number, asking: boolean): Promise<Measured> {
   const settings: CallersSettings = { appKey: APP_KEY, callers: 20, rate: QUESTIONS, slow: SLOW_MS };
   const { worker: callers, ready } = await Worker.start<{ port: number }>("./load/callers.js", { settings });
-  await using _ending = callers;
+  try {
+    return await measureBeside(bench, callers, ready.port, subscribers, asking);
+  } finally {
+    await callers.stop();
+  }
+}
+
+async function measureBeside(bench: Bench, callers: Worker, port: number, subscribers: number, asking: boolean): Promise<Measured> {
   const inline = {
     hooks: {
       rpc: [
-        { methods: ["slow.*"], url: `http://127.0.0.1:${ready.port}/`, concurrency: 500 },
+        { methods: ["slow.*"], url: `http://127.0.0.1:${port}/`, concurrency: 500 },
         { methods: ["dead.*"], url: DEAD },
       ],
     },

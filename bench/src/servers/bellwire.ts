@@ -15,7 +15,7 @@ const relay = new Relay({
       APP_KEY: settings.appKey,
       REDIS_URL: settings.redis,
     },
-    settings.inline,
+    { personal: false, ...settings.inline },
   ),
   logger: createLogger({ write: () => undefined }),
 });

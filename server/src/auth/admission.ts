@@ -190,7 +190,8 @@ export class Admission {
   async #byHook(visitor: Visitor, { topic, filter, ticket }: SubscriptionQuestion): Promise<AdmittedSubscription> {
     const asked = this.#hooks.subscribe({ ...visitor.asker, topic, filter: filterObject(filter), params: {} });
     if (asked === undefined) {
-      if (ticket !== undefined && ticket !== null) throw new BellwireError("token-invalid", "The ticket does not hold here: ask with a token");
+      if (ticket !== undefined && ticket !== null)
+        throw new BellwireError("token-invalid", "The ticket does not hold here: ask with a token");
       throw new BellwireError("token-missing", "A token is needed");
     }
     const { until, info } = await asked;

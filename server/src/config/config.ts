@@ -37,6 +37,8 @@ export interface Config {
   /** What topics allow, by name or by prefix that ends in `*`; read them with `topicOptionsOf`. */
   readonly topics: readonly (readonly [pattern: string, options: TopicOptions])[];
   readonly hooks: HookSettings;
+  /** Whether every user and session has a personal topic. */
+  readonly personal: boolean;
   readonly limits: FileConfig["limits"];
   /** Seconds. */
   readonly ticketLife: number;
@@ -68,6 +70,7 @@ export function readConfig(env: Environment, inline?: FileInput): Config {
     publicUrl: publicUrl ?? new URL(`ws://localhost:${port}`),
     keys: { keys: appKeys(read, production && enabled, notices).map((key) => ({ key })) },
     siteKeys: siteKeys(file),
+    personal: file.personal,
     anonymous: (site) => file.sites[site]?.anonymous ?? file.anonymous,
     apiKeys: apiKeys(read, file, production, notices),
     redis: redisSettings(read, file.redis),

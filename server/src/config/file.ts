@@ -58,6 +58,10 @@ const fileSchema = z.strictObject({
   sites: z.record(z.string().refine(isSite, "a site is 1 to 64 characters of A-Z a-z 0-9 _ -"), site).default({}),
   topics: z.record(z.string().refine(isTopicPattern, "a topic, or a prefix that ends in *"), topic).default({}),
   apiKeys: z.array(z.strictObject({ key: z.string().min(16), sites: z.array(z.string()).optional() })).default([]),
+  personal: z
+    .boolean()
+    .default(true)
+    .describe("Whether every user and session has a personal topic, joined on connect: a subscription more for each connection"),
   anonymous: z.boolean().default(true).describe("Whether visitors without a user may connect to sites not listed under `sites`"),
   limits: z
     .strictObject({
@@ -125,6 +129,7 @@ export interface FileConfig {
   >;
   readonly topics: Readonly<Record<string, FileTopic>>;
   readonly apiKeys: readonly { readonly key: string; readonly sites?: readonly string[] | undefined }[];
+  readonly personal: boolean;
   readonly anonymous: boolean;
   readonly limits: {
     readonly subscriptionsPerConnection: number;
@@ -156,6 +161,7 @@ export interface FileInput {
     >
   >;
   readonly apiKeys?: readonly { readonly key: string; readonly sites?: readonly string[] }[];
+  readonly personal?: boolean;
   readonly anonymous?: boolean;
   readonly limits?: Partial<FileConfig["limits"]>;
   /** As in the file; see its JSON Schema. */
