@@ -1,4 +1,5 @@
 import type { Server as HttpServer } from "node:http";
+import { createEmitter, type Emitter } from "@bellwire/emitter";
 import { readConfig } from "./config/config.js";
 import type { FileInput } from "./config/file.js";
 import type { Environment } from "./config/reader.js";
@@ -25,6 +26,8 @@ export interface RelayInProcess {
   /** The port that it listens on; that of `server` is the application's to know. */
   readonly port: number;
   readonly relay: Relay;
+  /** Publishes and controls from this process, without a way over HTTP; with Redis, what it does concerns all relays. */
+  readonly emitter: Emitter;
   /**
    * Answers an RPC method.
    * @param method a name, or a prefix that ends in `*`
@@ -73,14 +76,20 @@ export function createRelay(options: RelayInProcessOptions = {}): RelayInProcess
       observe: (event, outcome) => relay.stats.countHook(event, outcome),
     }),
   });
+  const close = async (): Promise<void> => {
+    await emitter.close();
+    await relay.close();
+  };
+  const emitter = createEmitter({ transport: relay.transport, maxDataBytes: relay.config.limits.dataBytes });
   return {
     relay,
+    emitter,
     get port() {
       return relay.port;
     },
     handle: (method, handler) => handlers.handle(method, handler),
     start: () => relay.start(),
-    close: () => relay.close(),
-    [Symbol.asyncDispose]: () => relay.close(),
+    close,
+    [Symbol.asyncDispose]: close,
   };
 }

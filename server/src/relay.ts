@@ -3,6 +3,7 @@ import type { Server as HttpServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
 import { BellwireError, filterObject } from "@bellwire/protocol";
+import type { Transport } from "@bellwire/emitter";
 import { Admission } from "./auth/admission.js";
 import { Keyring } from "./auth/keyring.js";
 import { Tickets } from "./auth/tickets.js";
@@ -306,6 +307,15 @@ export class Relay {
 
   get internalPort(): number | undefined {
     return this.#internal === undefined ? undefined : portOf(this.#internal);
+  }
+
+  /** A way into this relay's logs, and to all relays, for an emitter in this process. Closing it closes nothing. */
+  get transport(): Transport {
+    return {
+      append: (publication, timeout) => this.log.append(publication, timeout),
+      control: (command) => this.#control.send(command),
+      close: async () => undefined,
+    };
   }
 
   /** What is open on all relays that answer. Rejects with `unavailable` where they can't be asked. */

@@ -13,7 +13,7 @@ describe("the command bellwire stats", function () {
     const client = await stage.connect(relay);
     const answers = await client.subscribe({ id: "1", topic: "news" }, { id: "2", topic: "news", filter: { id: 5 } });
     answers.forEach(subscribed);
-    const numbers = { relays: 1, missing: 0, connections: 1, subscriptions: 2, sites: 1, feeds: 1 };
+    const numbers = { relays: 1, missing: 0, connections: 1, subscriptions: 2, sites: 1, feeds: 3 };
     const json = JSON.parse(await results(stage, ["stats", "--json"], settingsOf(relay))) as object;
     expect(json).to.deep.include({ url: relay.url, status: "ready", redis: "none", ...numbers });
     const rows = (await results(stage, ["stats"], settingsOf(relay))).trim().split("\n");

@@ -243,6 +243,23 @@ describe("a relay in the application's process", function () {
     expect((await bob.emit<{ error: WireError }>("rpc", { method: "ping" })).error.reason).to.deep.equal({ code: "only-ann" });
   });
 
+  it("publishes and controls without a way over HTTP, to users too", async () => {
+    const relay = await start({ hooks: { ...byName, subscribe: () => ({}) } });
+    const ann = client(relay, { v: 1, data: { name: "ann" } });
+    const personal = new Promise<void>((resolve) => {
+      ann.socket.on("subscribed", ({ topic }: { topic: string }) => topic === "$user" && resolve());
+    });
+    await personal;
+    await ann.emit("subscribe", [{ id: "1", topic: "news" }]);
+    const site = relay.emitter.site("5");
+    await site.publish("news", { id: 1 });
+    await site.user("ann").publish({ for: "ann" });
+    await ann.until(() => ann.messages("news").length === 1 && ann.messages("$user").length === 1);
+    const bye = new Promise<Bye>((resolve) => void ann.socket.once("bye", resolve));
+    await site.user("ann").disconnect({ reason: { code: "out" } });
+    expect((await bye).reason).to.deep.equal({ code: "out" });
+  });
+
   it("shares the application's HTTP server, and leaves it as it was", async () => {
     const server = createServer((_request, response) => response.end("the application"));
     servers.push(server);

@@ -1,5 +1,4 @@
 import { asObject, type BellwireError } from "@bellwire/protocol";
-import type { Emitter } from "@bellwire/emitter";
 import { createRelay, refuse, type HookContext, type RelayInProcess, type RelayInProcessOptions } from "@bellwire/server";
 import type { People } from "./people.js";
 import { RateLimit } from "./rate-limit.js";
@@ -11,14 +10,12 @@ export const SITE = "chat";
 export interface RealtimeParts extends Pick<RelayInProcessOptions, "server" | "env" | "logger"> {
   readonly people: People;
   readonly rooms: Rooms;
-  /** For what the application itself has to say. */
-  readonly emitter: Emitter;
   /** Told of every question that the relay asks. */
   readonly log: (line: string) => void;
 }
 
 /** The relay in this process, and all that it asks the application. */
-export function createRealtime({ people, rooms, emitter, log, ...rest }: RealtimeParts): RelayInProcess {
+export function createRealtime({ people, rooms, log, ...rest }: RealtimeParts): RelayInProcess {
   const speaking = new RateLimit(8, 2);
   const calling = new RateLimit(20, 5);
   const relay = createRelay({
@@ -71,7 +68,7 @@ export function createRealtime({ people, rooms, emitter, log, ...rest }: Realtim
   });
   relay.handle("rename", async ({ user, data }) => {
     const { id, name } = people.rename(user, asObject(data)?.name);
-    await emitter.site(SITE).publish("people", { id, name });
+    await relay.emitter.site(SITE).publish("people", { id, name });
     return { name };
   });
   return relay;

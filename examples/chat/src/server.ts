@@ -1,10 +1,9 @@
-import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { asObject, BellwireError } from "@bellwire/protocol";
-import { createEmitter, toNodeHandler, type Emitter } from "@bellwire/emitter";
-import type { Environment, Logger } from "@bellwire/server";
+import { toNodeHandler } from "@bellwire/emitter";
+import type { Environment, Logger, RelayInProcess } from "@bellwire/server";
 import { servePage } from "./page-files.js";
 import { People } from "./people.js";
 import { createRealtime, SITE } from "./realtime.js";
@@ -34,28 +33,18 @@ const MAX_BODY = 4096;
 /** Starts the application and the relay, on one port and in one process. Rejects where an option is wrong or the port is taken. */
 export async function startChat({ port, host = "127.0.0.1", env = process.env, logger, log = ignore }: ChatOptions): Promise<ChatServer> {
   const people = new People();
-  const server = createServer(toNodeHandler((request) => route(request, people, () => emitter)));
+  const server = createServer(toNodeHandler((request) => route(request, people, () => relay)));
   server.listen(port, host);
   await once(server, "listening");
   const { port: taken } = server.address() as AddressInfo;
   const url = `http://localhost:${taken}`;
 
-  const apiKey = env.REALTIME_API_KEY ?? randomBytes(24).toString("base64url");
-  const emitter = createEmitter({ url: `http://127.0.0.1:${taken}`, apiKey });
-  const relay = createRealtime({
-    server,
-    env: { REALTIME_PUBLIC_URL: url, ...env, REALTIME_API_KEY: apiKey },
-    logger,
-    people,
-    rooms: new Rooms(),
-    emitter,
-    log,
-  });
+  const relay = createRealtime({ server, env: { REALTIME_PUBLIC_URL: url, ...env }, logger, people, rooms: new Rooms(), log });
   await relay.start();
   return {
     url,
     close: async () => {
-      await Promise.all([relay.close(), emitter.close()]);
+      await relay.close();
       const closed = once(server, "close");
       server.close();
       server.closeAllConnections();
@@ -64,7 +53,7 @@ export async function startChat({ port, host = "127.0.0.1", env = process.env, l
   };
 }
 
-async function route(request: Request, people: People, emitter: () => Emitter): Promise<Response> {
+async function route(request: Request, people: People, relay: () => RelayInProcess): Promise<Response> {
   const { pathname } = new URL(request.url);
   const cookies = request.headers.get("cookie");
   try {
@@ -81,7 +70,7 @@ async function route(request: Request, people: People, emitter: () => Emitter): 
       case "DELETE /api/session": {
         const { person, cookie } = people.signOut(cookies);
         // Closes the person's other tabs: a connection that is open is not asked for its cookie again. The emitter tells of failures.
-        if (person !== undefined) await emitter().site(SITE).user(person.id).revoke().catch(ignore);
+        if (person !== undefined) await relay().emitter.site(SITE).user(person.id).revoke().catch(ignore);
         return Response.json({}, { headers: { "set-cookie": cookie } });
       }
     }
