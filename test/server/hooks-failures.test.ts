@@ -1,3 +1,4 @@
+import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
@@ -39,6 +40,27 @@ function everywhere(backend: object): object {
 
 describe("a backend that fails", () => {
   const stage = Stage.forEachTest();
+
+  it("by not being there is not tried again for a moment, and asked as soon as that is over", async () => {
+    const port = await stablePort();
+    const { hooks } = await hooksOf(stage, { rpc: { url: `http://127.0.0.1:${port}/hooks` } });
+    const ask = (): Promise<unknown> | undefined => hooks.rpc({ ...asker(), method: "ping", data: null });
+    expect(await codeOfRefusal(ask())).to.equal("unavailable");
+    let asked = 0;
+    const backend = createHttpServer((request, response) => {
+      asked++;
+      request.resume();
+      response.setHeader("content-type", "application/json").end('{"data":"pong"}');
+    });
+    backend.listen(port, "127.0.0.1");
+    await once(backend, "listening");
+    stage.closeLater(() => backend.close());
+    expect(await codeOfRefusal(ask())).to.equal("unavailable");
+    expect(asked).to.equal(0);
+    let answer: unknown;
+    for (; answer === undefined; await new Promise((resolve) => setImmediate(resolve))) answer = await ask()?.catch(() => undefined);
+    expect([answer, asked]).to.deep.equal([{ data: "pong", status: undefined }, 1]);
+  });
 
   it("by being slow is given up in time, with `timeout`", async () => {
     const backend = await HookBackend.open(stage, silence);

@@ -27,6 +27,8 @@ const CONNECT_TIMEOUT_MS = 5000;
 const IDLE_MS = 1500;
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1000;
+/** After a connection that failed, further questions are not tried for so long: they would cost a connection each to learn the same. */
+const DOWN_MS = 100;
 const LATE = Symbol("late");
 
 /** The connections to all backends, kept alive between questions. Redirects are not followed. */
@@ -47,6 +49,8 @@ export class Backend {
   readonly #agent: Agent;
   readonly #settings: Pick<CallSettings, "timeout"> & { readonly retries: number };
   readonly #limiter: Limiter;
+  /** Until when it counts as down, and why. */
+  #down: { readonly until: number; readonly because: Unanswered } | undefined;
 
   constructor(agent: Agent, settings: CallSettings & { readonly retries: number }) {
     this.#agent = agent;
@@ -61,13 +65,16 @@ export class Backend {
    */
   async ask(prepare: () => OutgoingRequest): Promise<Answer> {
     const { timeout } = this.#settings;
+    if (this.#down !== undefined && performance.now() < this.#down.until) throw this.#down.because;
     const end = new AbortController();
     const timer = setTimeout(() => end.abort(LATE), timeout);
     try {
       return await this.#limiter.run(() => this.#attempts(prepare, end.signal), end.signal);
     } catch (error) {
       if (end.signal.aborted) throw new Unanswered("timeout", `no answer within ${timeout} ms`, { cause: error });
-      throw asUnanswered(error);
+      const unanswered = asUnanswered(error);
+      if (isRefused(error)) this.#down = { until: performance.now() + DOWN_MS, because: unanswered };
+      throw unanswered;
     } finally {
       clearTimeout(timer);
     }
@@ -99,6 +106,12 @@ export class Backend {
     const text = await response.body.text();
     return { status: response.statusCode, header: (name) => firstOf(response.headers[name]), text };
   }
+}
+
+/** Nobody listens there: no question was lost on the way, none came so far. */
+function isRefused(error: unknown): boolean {
+  const { cause, code } = error as { cause?: unknown; code?: unknown };
+  return code === "ECONNREFUSED" || (cause as { code?: unknown } | undefined)?.code === "ECONNREFUSED";
 }
 
 function firstOf(value: string | string[] | undefined): string | undefined {
