@@ -10,7 +10,10 @@ import { Relay } from "./relay.js";
 
 /** A relay in the application's own process. */
 export interface RelayInProcessOptions extends Pick<LocalHookOptions, "topics" | "interceptors" | "timeout"> {
-  /** The application's HTTP server, that of Express or Fastify too; it listens by itself. Default: the relay listens on its own port. */
+  /**
+   * The application's HTTP server, that of Express or Fastify too; it listens by itself. Its listeners of `request` have to be there
+   * before `start`: later ones would see the relay's requests too. Default: the relay listens on its own port.
+   */
   readonly server?: HttpServer | undefined;
   /** Settings as environment variables. Default: `process.env`. */
   readonly env?: Environment | undefined;
@@ -80,7 +83,11 @@ export function createRelay(options: RelayInProcessOptions = {}): RelayInProcess
     await emitter.close();
     await relay.close();
   };
-  const emitter = createEmitter({ transport: relay.transport, maxDataBytes: relay.config.limits.dataBytes });
+  const emitter = createEmitter({
+    transport: relay.transport,
+    enabled: relay.config.enabled,
+    maxDataBytes: relay.config.limits.dataBytes,
+  });
   return {
     relay,
     emitter,

@@ -21,7 +21,9 @@ export function embed(host: HttpServer, relay: HttpServer, prefix: string): () =
     else for (const listener of others) listener.call(host, request, response);
   };
   const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-    if (isOurs(request.url)) relay.emit("upgrade", request, socket, head);
+    if (isOurs(request.url)) {
+      if (!relay.emit("upgrade", request, socket, head)) socket.destroy(); // switched off: it takes none
+    }
     // Node leaves an upgrade to its listeners; with ours alone it would hang.
     else if (host.listenerCount("upgrade") === 1) socket.destroy();
   };

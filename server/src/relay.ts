@@ -4,13 +4,13 @@ import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
 import { BellwireError, filterObject } from "@bellwire/protocol";
 import type { Transport } from "@bellwire/emitter";
+import { askPresence, createAttendance, listPresence, type AttendanceToClose } from "./attendance.js";
 import { Admission } from "./auth/admission.js";
 import { Keyring } from "./auth/keyring.js";
 import { Tickets } from "./auth/tickets.js";
 import type { Config } from "./config/config.js";
 import { topicOptionsOf } from "./config/topic-options.js";
 import { mayFailOver, redisAddress } from "./config/redis.js";
-import { askPresence, createAttendance, createHooks, listPresence, type AttendanceToClose } from "./backend.js";
 import { Control } from "./control/control.js";
 import type { ClusterCounts } from "./control/counts.js";
 import { Drain, type DrainTiming } from "./drain.js";
@@ -30,6 +30,7 @@ import { MemoryLog } from "./log/memory.js";
 import { RedisLog } from "./log/redis.js";
 import type { TopicLog } from "./log/topic-log.js";
 import { createLogger, type Logger } from "./logger.js";
+import { createHooks } from "./hooks/create-hooks.js";
 import type { Hooks } from "./hooks/hooks.js";
 import type { LocalHooks } from "./hooks/local-hooks.js";
 import { passedHeaders } from "./hooks/passed-headers.js";
@@ -150,9 +151,9 @@ export class Relay {
     this.#registerInternal(this.#internal ?? this.#app);
     const lifetimes: Lifetimes = new Lifetimes({
       hooks,
-      admission,
       subscriptions,
       grace,
+      onTrouble: (error) => this.#logger.failure("lifetimes", error),
       sendTickets: (connection, changed) => gateway.sendTickets(connection, changed),
     });
     const attendance = this.#attendance;

@@ -73,6 +73,7 @@ describe("the systemd unit", () => {
 
     it(`is exposed by ${MOST_EXPOSED / 10} of 10 at most`, async function () {
       const { status, said } = await run(analyze, ["security", "--offline=true", `--threshold=${MOST_EXPOSED}`, "--no-pager", file]);
+      // An older systemd than 250 has no --offline and can analyze no file.
       if (/unrecognized option|Unknown/.test(said)) return this.skip();
       expect(status, said).to.equal(0);
     });

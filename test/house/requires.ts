@@ -59,6 +59,7 @@ export function requires(name: ToolName, context: Context): string {
   const message = `needs ${name}, which is missing: ${tool.remedy}`;
   if (process.env.CI === "true") throw new Error(message);
   console.log(`skip ${context.test?.parent?.fullTitle() ?? "a suite"}: ${message}`);
+  // On a developer's own machine only: CI has failed above.
   return context.skip();
 }
 

@@ -116,8 +116,7 @@ describe("a relay in the application's process", function () {
         ...byName,
         subscribe: ({ topic, filter }) => {
           if (topic === "kick") throw disconnect("bad manners");
-          if (topic === "short") return { until: Date.now() / 1000 + 1.2 };
-          return filter.id === 5 ? {} : { error: { code: 1, message: "not yours" } };
+          return filter.id === 5 || { error: { code: 1, message: "not yours" } };
         },
       },
       topics: { "user.{uuid}": ({ uuid }, user) => user.id === uuid },
@@ -133,13 +132,9 @@ describe("a relay in the application's process", function () {
     expect(results.map(({ error }) => error?.code)).to.deep.equal([undefined, "forbidden", undefined, "forbidden"]);
     expect(results[3]?.error?.reason).to.deep.equal({ code: 1, message: "not yours" });
 
-    const ended = new Promise<{ id: string }>((resolve) => void ann.socket.once("unsubscribed", resolve));
-    await ann.emit("subscribe", [{ id: "short", topic: "short" }]);
-    // Asked again before its end, the hook gives the same short time, so it goes on: until it refuses.
     const kicked = new Promise<Bye>((resolve) => void ann.socket.once("bye", resolve));
     await ann.emit("subscribe", [{ id: "kick", topic: "kick" }]);
     expect(await kicked).to.deep.include({ code: "forbidden", reason: { code: "bad manners" } });
-    ended.catch(() => undefined);
   });
 
   it("asks the subscribe hook again before a subscription's end, and ends it when the answer is no", async () => {
@@ -154,6 +149,60 @@ describe("a relay in the application's process", function () {
     const { id, error } = await ended;
     expect([id, error.code, asked]).to.deep.equal(["1", "token-expired", 2]);
     expect(ann.socket.connected).to.equal(true);
+  });
+
+  it("asks no more about a subscription that ended while it was asked about", async () => {
+    const asked: string[] = [];
+    let answer = (): void => undefined;
+    const relay = await start({
+      hooks: {
+        ...byName,
+        subscribe: ({ topic }) => {
+          asked.push(topic);
+          const until = Date.now() / 1000 + 0.8;
+          if (asked.filter((each) => each === topic).length === 1) return { until };
+          if (topic === "control") return { error: { code: "over" } };
+          return new Promise((resolve) => {
+            answer = () => resolve({ until });
+          });
+        },
+      },
+    });
+    const ann = client(relay, { v: 1, data: { name: "ann" } });
+    await ann.hello;
+    await ann.emit("subscribe", [{ id: "1", topic: "news" }]);
+    while (asked.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+    await ann.emit("unsubscribe", ["1"]);
+    answer();
+    // A further one lives and ends, by which time the first would have been asked about again.
+    const ended = new Promise((resolve) => void ann.socket.once("unsubscribed", resolve));
+    await ann.emit("subscribe", [{ id: "2", topic: "control" }]);
+    await ended;
+    expect(asked).to.deep.equal(["news", "news", "control", "control"]);
+  });
+
+  it("admits nobody by an answer that was given before a revocation", async () => {
+    let asked = (): void => undefined;
+    const asking = new Promise<void>((resolve) => (asked = resolve));
+    let answer: (reply: { user: string }) => void = () => undefined;
+    const relay = await start({
+      hooks: {
+        connect: () => {
+          asked();
+          return new Promise((resolve) => (answer = resolve));
+        },
+      },
+    });
+    const ann = client(relay);
+    // Refused, or ended at once where the relay learns of the revocation a moment later.
+    const refused = new Promise<WireError>((resolve) => {
+      ann.socket.once("connect_error", (error) => resolve((error as Error & { data: WireError }).data));
+      ann.socket.once("bye", resolve);
+    });
+    await asking;
+    await relay.emitter.site("5").user("ann").revoke();
+    answer({ user: "ann" });
+    expect((await refused).code).to.equal("revoked");
   });
 
   it("asks the refresh hook before a connection's end, goes on with a new one, and closes when the answer is no", async () => {

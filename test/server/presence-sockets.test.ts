@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import type { TestRelay } from "@bellwire/server/testing";
 import { connectCommands, Keys } from "@bellwire/emitter/internal";
-import { Attendance } from "../../server/src/notices/attendance.js";
+import { Attendance } from "../../server/src/attendance.js";
 import { Lease } from "../../server/src/presence/lease.js";
 import { RedisPresence } from "../../server/src/presence/redis-presence.js";
 import { PresenceRoster } from "../../server/src/presence/roster.js";

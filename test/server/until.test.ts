@@ -2,6 +2,7 @@ import { expect } from "chai";
 import type { BellwireError } from "@bellwire/protocol";
 import { connectToken, subscribeToken } from "../support/tokens.js";
 import type { RawClient } from "../support/socket.js";
+import type { TestRelay } from "@bellwire/server/testing";
 import { Stage } from "./stage.js";
 
 const soon = (seconds: number): number => Date.now() / 1000 + seconds;
@@ -18,6 +19,11 @@ function gone(client: RawClient): Promise<number> {
 describe("until", function () {
   this.timeout(15_000);
   const stage = Stage.forEachTest();
+
+  /** Waits until another connection, whose end is later than the 1.5 s of those before it, was ended by the relay. */
+  async function pastFirstEnd(relay: TestRelay): Promise<void> {
+    await gone(await stage.connect(relay, { claims: { until: soon(1.8) } }));
+  }
 
   it("ends a connection to the second, after it was announced, and says token-expired", async () => {
     const relay = await stage.relay();
@@ -43,8 +49,21 @@ describe("until", function () {
     expect((await tickets).map(([id]) => id)).to.deep.equal([null]);
     const other = await client.emit<{ error: BellwireError }>("refresh", { token: connectToken(relay.appKey, { sub: "somebody else" }) });
     expect(other.error.code).to.equal("forbidden");
-    await new Promise((resolve) => setTimeout(resolve, 2000)); // past the first end
+    await pastFirstEnd(relay);
     expect(client.socket.connected).to.equal(true);
+  });
+
+  it("of what the connection's own grants allow moves with the connection's", async () => {
+    const relay = await stage.relay();
+    const grants = [{ topic: "News", filter: {} }];
+    const client = await stage.connect(relay, { claims: { until: soon(1.5), grants } });
+    const { results } = await client.emit<{ results: object[] }>("subscribe", [{ id: "1", topic: "News" }]);
+    expect(results[0]).to.include({ id: "1", resync: false });
+    const tickets = next<[string | null, string][]>(client, "tickets");
+    await client.emit("refresh", { token: connectToken(relay.appKey, { until: soon(600), grants }) });
+    expect((await tickets).map(([id]) => id)).to.have.members([null, "1"]);
+    await pastFirstEnd(relay);
+    expect(relay.relay.subscriptions.count).to.equal(1);
   });
 
   it("of a connection can't be moved without a token where there is nobody to ask", async () => {
@@ -90,7 +109,7 @@ describe("until", function () {
       subscriptions: [{ id: "1", token: subscribeToken(relay.appKey, { grants: [{ topic: "Other", filter: {} }] }) }],
     });
     expect(wrong.results[0]?.error?.code).to.equal("forbidden");
-    await new Promise((resolve) => setTimeout(resolve, 2000)); // past the first end
+    await pastFirstEnd(relay);
     expect(relay.relay.subscriptions.count).to.equal(1);
   });
 });

@@ -1,10 +1,10 @@
-import { createHmac } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { io, type Socket } from "socket.io-client";
 import { sleep } from "../measure/clock.js";
 import { readSettings, serve } from "../rpc.js";
 import { ONE_SITE } from "./plan.js";
+import { connectToken } from "./tokens.js";
 
 export interface CallersSettings {
   readonly appKey: string;
@@ -33,7 +33,10 @@ serve({ open, start, stop }, { port: (backend.address() as AddressInfo).port });
 
 async function open(port: number): Promise<void> {
   for (let i = 0; i < callers; i++) {
-    const socket = io(`http://127.0.0.1:${port}/site/${ONE_SITE}`, { transports: ["websocket"], auth: { v: 1, token: token(i) } });
+    const socket = io(`http://127.0.0.1:${port}/site/${ONE_SITE}`, {
+      transports: ["websocket"],
+      auth: { v: 1, token: connectToken(appKey, { wishes: [] }, i) },
+    });
     await new Promise((resolve, reject) => {
       socket.once("hello", resolve);
       socket.once("connect_error", reject);
@@ -65,12 +68,4 @@ async function call(): Promise<void> {
       });
     }
   }
-}
-
-function token(user: number): string {
-  const now = Math.floor(Date.now() / 1000);
-  const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
-  const claims = { aud: "bellwire:connect", site: ONE_SITE, sub: `caller-${user}`, iat: now, exp: now + 600 };
-  const text = `${encode({ alg: "HS256", typ: "JWT" })}.${encode(claims)}`;
-  return `${text}.${createHmac("sha256", appKey).update(text).digest("base64url")}`;
 }

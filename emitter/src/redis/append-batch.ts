@@ -1,9 +1,7 @@
 import { BellwireError, isEpoch, isOffset, type Position } from "@bellwire/protocol";
 import type { Publication } from "../transport.js";
 
-/** Messages in one call of the script: it keeps Redis from everything else while it runs. */
-const MOST_MESSAGES = 100;
-/** Bytes of their data, roughly. */
+/** Characters of data in one call of the script: it keeps Redis from everything else while it runs. */
 const MOST_CHARACTERS = 100_000;
 
 interface Waiting {
@@ -28,7 +26,7 @@ export class AppendBatch {
   }
 
   get full(): boolean {
-    return this.#waiting.length >= MOST_MESSAGES || this.#characters >= MOST_CHARACTERS;
+    return this.#characters >= MOST_CHARACTERS;
   }
 
   /** @param idempotency the name of the key that holds its id; undefined where the caller gave none */

@@ -53,6 +53,8 @@ export interface Arrival {
 export interface AdmittedSubscription extends TicketedProof {
   /** Of the user in the topic's presence, where the backend said it. */
   readonly info?: unknown;
+  /** By the connection's own grants: it goes on as long as they do. */
+  readonly granted?: true;
 }
 
 /** What admits a connection, and the ticket that says so where there is one to go on with. */
@@ -105,6 +107,8 @@ export class Admission {
   async #byTokenOrHook(site: string, { token, data }: Readonly<Record<string, unknown>>, arrival: Arrival): Promise<ConnectPermit> {
     const claims = isAbsent(token) ? undefined : verifyToken(this.#keyring, site, token);
     const permit = claims === undefined ? undefined : this.#unrevoked(parseConnectClaims(claims, site, seconds()), arrival.client);
+    // The time of the question stands for that of a token: whatever is revoked while it is answered is revoked.
+    const iat = seconds();
     const asked = this.#hooks.connect({
       site,
       user: permit?.user ?? "",
@@ -116,7 +120,7 @@ export class Admission {
       data,
       claims: asObject(claims),
     });
-    if (asked !== undefined) return this.#unrevoked(merge(site, permit, await asked), arrival.client);
+    if (asked !== undefined) return this.#unrevoked(merge(site, permit, await asked, iat), arrival.client);
     if (permit === undefined) throw new BellwireError("token-missing", "A token is needed");
     return permit;
   }
@@ -168,13 +172,13 @@ export class Admission {
   }
 
   /** Admits by what the connection has in hand, its grants or a ticket; undefined where a token has to decide. */
-  #byHand(visitor: Visitor, { topic, filter, token, ticket }: SubscriptionQuestion): TicketedProof | undefined {
+  #byHand(visitor: Visitor, { topic, filter, token, ticket }: SubscriptionQuestion): AdmittedSubscription | undefined {
     const { permit } = visitor;
     const hasToken = token !== undefined && token !== null;
     const hasTicket = ticket !== undefined && ticket !== null;
     try {
       if (covers(permit.grants, topic, filter))
-        return this.#held(visitor, { proof: proof(topic, filter, permit), ticket: undefined }, filter);
+        return { ...this.#held(visitor, { proof: proof(topic, filter, permit), ticket: undefined }, filter), granted: true };
     } catch (error) {
       if (!hasToken && !hasTicket && !this.#hooks.features.includes("subscribe")) throw error;
     }
@@ -188,6 +192,7 @@ export class Admission {
   }
 
   async #byHook(visitor: Visitor, { topic, filter, ticket }: SubscriptionQuestion): Promise<AdmittedSubscription> {
+    const iat = seconds();
     const asked = this.#hooks.subscribe({ ...visitor.asker, topic, filter: filterObject(filter), params: {} });
     if (asked === undefined) {
       if (ticket !== undefined && ticket !== null)
@@ -195,9 +200,8 @@ export class Admission {
       throw new BellwireError("token-missing", "A token is needed");
     }
     const { until, info } = await asked;
-    const now = seconds();
-    if (until !== undefined && until <= now) throw new BellwireError("token-expired", "The backend's until has passed");
-    const given: SubscriptionProof = { topic, filter: filter.canonical, iat: now, jti: undefined, until, hooked: true };
+    if (until !== undefined && until <= seconds()) throw new BellwireError("token-expired", "The backend's until has passed");
+    const given: SubscriptionProof = { topic, filter: filter.canonical, iat, jti: undefined, until, hooked: true };
     return { ...this.#held(visitor, { proof: given, ticket: undefined }, filter), info };
   }
 
@@ -210,7 +214,10 @@ export class Admission {
     const fresh = parseConnectClaims(verifyToken(this.#keyring, site, token), site, seconds());
     if (fresh.user !== user) throw new BellwireError("forbidden", "The token was issued to another user");
     if (user === "" && fresh.session !== session) throw new BellwireError("forbidden", "The token was issued to another session");
-    return this.#unrevoked({ ...fresh, session, subscriptions: visitor.permit.subscriptions }, visitor.client);
+    return this.#unrevoked(
+      { ...fresh, session, info: fresh.info ?? visitor.permit.info, subscriptions: visitor.permit.subscriptions },
+      visitor.client,
+    );
   }
 
   /**
@@ -257,16 +264,15 @@ function isAbsent(credential: unknown): boolean {
 }
 
 /** What a token allows, and what the connect hook says: the hook knows better. */
-function merge(site: string, permit: ConnectPermit | undefined, reply: ConnectReply): ConnectPermit {
-  const now = seconds();
+function merge(site: string, permit: ConnectPermit | undefined, reply: ConnectReply, iat: number): ConnectPermit {
   const until = reply.until ?? permit?.until;
-  if (until !== undefined && until <= now) throw new BellwireError("token-expired", "The backend's until has passed");
+  if (until !== undefined && until <= seconds()) throw new BellwireError("token-expired", "The backend's until has passed");
   return {
     site,
     user: reply.user,
     session: reply.session === "" ? (permit?.session ?? "") : reply.session,
     info: reply.info ?? permit?.info,
-    iat: now,
+    iat,
     jti: permit?.jti,
     until,
     subscriptions: [...(permit?.subscriptions ?? []), ...reply.subscriptions],

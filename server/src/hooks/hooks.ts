@@ -1,4 +1,4 @@
-import type { BellwireError, Filter, JsonObject, ParsedGrant, Reason } from "@bellwire/protocol";
+import type { BellwireError, Filter, JsonObject, ParsedGrant } from "@bellwire/protocol";
 
 /** Whose connection a question is about. Empty strings stand for "none". */
 export interface Asker {
@@ -106,17 +106,3 @@ export class Disconnected extends Error {
     this.error = error;
   }
 }
-
-/** The backend's own words: `{code, message}`. */
-export type BackendReason = Reason;
-
-/** Where there is no backend to ask. */
-export const NO_HOOKS: Hooks = {
-  connect: () => undefined,
-  refresh: () => undefined,
-  subscribe: () => undefined,
-  publish: () => undefined,
-  rpc: () => undefined,
-  features: [],
-  close: async () => undefined,
-};

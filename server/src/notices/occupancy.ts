@@ -1,6 +1,6 @@
 import { Departures } from "../presence/departures.js";
 import { KeyedQueue } from "../presence/keyed-queue.js";
-import { fieldOf } from "./legacy.js";
+import { fieldOf } from "./registration.js";
 import type { Scope } from "./notice.js";
 import type { NoticeRegistry } from "./notice-registry.js";
 

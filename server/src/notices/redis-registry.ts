@@ -9,7 +9,7 @@ import {
   type RedisClient,
 } from "@bellwire/emitter/internal";
 import type { Lease } from "../presence/lease.js";
-import { fieldOf, parseField } from "./legacy.js";
+import { fieldOf, parseField } from "./registration.js";
 import type { Notice, Party, Scope } from "./notice.js";
 import type { Legacy, NoticeRegistry, NoticeRegistryListener, Turn } from "./notice-registry.js";
 

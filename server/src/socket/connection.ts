@@ -21,6 +21,8 @@ export interface Subscription {
   proof: SubscriptionProof;
   /** The server made it, so that the client needs no ticket to have it again. */
   readonly held: boolean;
+  /** The connection's own grants allow it: it goes on as long as they do. */
+  readonly granted: boolean;
   /** Of the user in this topic's presence; undefined: the connection's. */
   readonly info?: unknown;
 }
@@ -118,13 +120,15 @@ export class Connection implements Recipient {
   /**
    * Bounds what waits for a socket that does not read: engine.io's buffer has no bound of its own. Called after each write
    * through engine.io; the buffer is empty while the transport takes what it is given.
+   * @param least what it weighs where its size can't be seen
    */
-  weigh(bytes: number): void {
-    const queued = waitingPackets(this.socket.conn);
+  weigh(least: number): void {
+    const { packets: queued, newest } = waitingPackets(this.socket.conn);
     if (queued === 0) {
       this.#waiting = 0;
       return;
     }
+    const bytes = Math.max(least, newest);
     this.#waiting = queued === 1 ? bytes : this.#waiting + bytes;
     if (this.#waiting > this.#host.maxWaitingBytes || queued > MAX_WAITING_PACKETS) this.#tooSlow();
   }

@@ -46,11 +46,14 @@ export function writeDirectly(conn: EngineSocket, { options }: Frame): number {
 }
 
 /**
- * How many packets wait in engine.io for the transport to take them. An internal of engine.io, documented as readable on
- * `close`; where it is missing nothing waits as far as we can tell, and only the ping timeout ends a stuck socket.
+ * How many packets wait in engine.io for the transport to take them, and the characters of the newest. An internal of engine.io,
+ * documented as readable on `close`; where it is missing nothing waits as far as we can tell, and only the ping timeout ends a
+ * stuck socket.
  */
-export function waitingPackets(conn: EngineSocket): number {
-  return (conn as unknown as Internals).writeBuffer?.length ?? 0;
+export function waitingPackets(conn: EngineSocket): { readonly packets: number; readonly newest: number } {
+  const { writeBuffer = [] } = conn as unknown as Internals;
+  const data = (writeBuffer[writeBuffer.length - 1] as { readonly data?: unknown } | undefined)?.data;
+  return { packets: writeBuffer.length, newest: typeof data === "string" ? data.length : 0 };
 }
 
 /** Ends a WebSocket without the closing handshake, which a peer that does not read would leave waiting with all that was buffered for it. */
@@ -94,8 +97,8 @@ export function dropHandshake(conn: EngineSocket): void {
   // Only where another one is there: an error without a listener would be thrown.
   if (early !== undefined && (socket?.listeners?.("error").length ?? 0) > 1) socket?.off?.("error", early);
   const net = socket?._socket;
-  // The answer's, by which middlewares of engine.io learn that it ended: the only one without a name.
-  const answers = net?.listeners("close").filter(({ name }) => name === "") ?? [];
+  // The answer's, by which middlewares of engine.io learn that it ended. It has no name; one of an application's has another text.
+  const answers = net?.listeners("close").filter((listener) => /^\(\) => this\.emit\("close"\)$/.test(String(listener))) ?? [];
   if (answers.length === 1) net?.off("close", answers[0] as () => void);
 }
 

@@ -227,8 +227,7 @@ export class Gateway implements ConnectionHost {
 
   #refreshing(): RefreshOptions {
     const { admission, lifetimes, subscriptions } = this.#options;
-    const sendTicket = (connection: Connection): void => this.sendTickets(connection, []);
-    return { admission, lifetimes, most: subscriptions.limits.perFrame, sendTicket };
+    return { admission, lifetimes, most: subscriptions.limits.perFrame };
   }
 
   #refused(error: unknown): BellwireError {

@@ -1,5 +1,5 @@
-import { BellwireError, filterObject } from "@bellwire/protocol";
-import type { Admission } from "../auth/admission.js";
+import { BellwireError, covers, filterObject, type ConnectPermit } from "@bellwire/protocol";
+import type { SubscriptionProof } from "../auth/tickets.js";
 import { Disconnected, type Hooks } from "../hooks/hooks.js";
 import { toBellwireError } from "../failure.js";
 import { askerOf } from "./asker.js";
@@ -10,12 +10,13 @@ import type { Subscriptions } from "./subscriptions.js";
 
 export interface LifetimesOptions {
   readonly hooks: Hooks;
-  readonly admission: Admission;
   readonly subscriptions: Subscriptions;
   /** Seconds that something outlives its end while the backend that would prolong it can't be asked. Default 25. */
   readonly grace?: number | undefined;
   /** Sends a connection's or subscription's fresh ticket. */
   readonly sendTickets: (connection: Connection, subscriptions: readonly Subscription[]) => void;
+  /** Something that should not have failed. */
+  readonly onTrouble: (error: unknown) => void;
 }
 
 /** Seconds before an end at which it is announced, or half of what is left where that is less. */
@@ -36,7 +37,6 @@ export class Lifetimes implements ConnectionObserver, SubscriptionObserver {
   readonly #schedule = new Schedule();
   /** What forgets the next moment of a connection or subscription. */
   readonly #next = new Map<Connection | Subscription, () => void>();
-
   readonly #grace: number;
 
   constructor(options: LifetimesOptions) {
@@ -60,10 +60,26 @@ export class Lifetimes implements ConnectionObserver, SubscriptionObserver {
     this.#forget(subscription);
   }
 
-  /** After the permit of a connection, or the proof of a subscription, has changed. */
-  changed(connection: Connection, subscription?: Subscription): void {
-    if (subscription === undefined) this.opened(connection);
-    else this.made(connection, subscription);
+  /** A connection has a new permit: what its grants allowed goes on with it. */
+  renew(connection: Connection, permit: ConnectPermit): void {
+    if (connection.closed) return;
+    connection.permit = permit;
+    this.opened(connection);
+    const granted = [...connection.subscriptions.values()].filter(
+      ({ granted: byGrant, topic, filter }) => byGrant && covers(permit.grants, topic, filter),
+    );
+    for (const subscription of granted) {
+      subscription.proof = { ...subscription.proof, iat: permit.iat, jti: permit.jti, until: permit.until };
+      this.made(connection, subscription);
+    }
+    this.#options.sendTickets(connection, granted);
+  }
+
+  /** A subscription has a new proof. */
+  renewSubscription(connection: Connection, subscription: Subscription, proof: SubscriptionProof): void {
+    if (!isOpen(connection, subscription)) return;
+    subscription.proof = proof;
+    this.made(connection, subscription);
   }
 
   #watch(what: Connection | Subscription, until: number | undefined, announce: () => void): void {
@@ -84,38 +100,46 @@ export class Lifetimes implements ConnectionObserver, SubscriptionObserver {
   }
 
   #announce(connection: Connection, subscription?: Subscription): void {
+    const until = untilOf(connection, subscription);
+    this.#ask(connection, subscription, until + this.#grace, (outcome) => {
+      if (outcome !== "refused") this.#tellExpiring(connection, subscription, until);
+      if (outcome === "missed") this.#askLater(connection, subscription, until + this.#grace);
+      else this.#at(subscription ?? connection, until, () => this.#end(connection, subscription));
+    });
+  }
+
+  /** Asks once more after a while, until the grace is over. */
+  #askLater(connection: Connection, subscription: Subscription | undefined, end: number): void {
+    const next = Math.min(end, Date.now() / 1000 + this.#grace / ATTEMPTS);
+    this.#at(subscription ?? connection, next, () => {
+      if (Date.now() / 1000 >= end) return this.#end(connection, subscription);
+      this.#ask(connection, subscription, end, (outcome) => {
+        if (outcome === "missed") this.#askLater(connection, subscription, end);
+        else this.#at(subscription ?? connection, untilOf(connection, subscription), () => this.#end(connection, subscription));
+      });
+    });
+  }
+
+  /**
+   * Asks the backend for a new end. The present one does not count while the question is under way: an answer that is late is
+   * one that was missed.
+   * @param end when it ends whatever happens
+   * @param then told how it went, unless it was prolonged, by whomever, or is over
+   */
+  #ask(
+    connection: Connection,
+    subscription: Subscription | undefined,
+    end: number,
+    then: (outcome: Exclude<Outcome, "prolonged">) => void,
+  ): void {
     const what = subscription ?? connection;
     const until = untilOf(connection, subscription);
-    this.#at(what, until, () => this.#end(connection, subscription));
-    this.#prolong(connection, subscription).then(
-      (outcome) => {
-        if (untilOf(connection, subscription) !== until || !this.#next.has(what)) return; // prolonged meanwhile, or over
-        if (outcome === "nobody" || outcome === "missed") this.#tellExpiring(connection, subscription, until);
-        if (outcome === "missed") this.#at(what, this.#nextAttempt, () => this.#again(connection, subscription, until + this.#grace));
-      },
-      () => undefined, // it never rejects
-    );
-  }
-
-  /** Asks once more, until the grace is over. */
-  #again(connection: Connection, subscription: Subscription | undefined, end: number): void {
-    const what = subscription ?? connection;
-    if (Date.now() / 1000 >= end) return this.#end(connection, subscription);
     this.#at(what, end, () => this.#end(connection, subscription));
-    this.#prolong(connection, subscription).then(
-      (outcome) => {
-        if (outcome !== "missed" || !this.#next.has(what)) {
-          if (outcome === "refused") this.#end(connection, subscription);
-          return;
-        }
-        this.#at(what, Math.min(end, this.#nextAttempt), () => this.#again(connection, subscription, end));
-      },
-      () => undefined,
-    );
-  }
-
-  get #nextAttempt(): number {
-    return Date.now() / 1000 + this.#grace / ATTEMPTS;
+    this.#prolong(connection, subscription)
+      .then((outcome) => {
+        if (outcome !== "prolonged" && untilOf(connection, subscription) === until && this.#next.has(what)) then(outcome);
+      })
+      .catch(this.#options.onTrouble);
   }
 
   /** Asks the backend for a new end. */
@@ -133,12 +157,12 @@ export class Lifetimes implements ConnectionObserver, SubscriptionObserver {
   }
 
   #askRefresh(connection: Connection): Promise<Outcome> | undefined {
+    // The time of the question stands for that of a token: whatever is revoked while it is answered is revoked.
+    const iat = Date.now() / 1000;
     const asked = this.#options.hooks.refresh(askerOf(connection));
     return asked?.then(({ until }) => {
       if (!isAhead(until)) return "refused";
-      connection.permit = { ...connection.permit, until };
-      this.changed(connection);
-      this.#options.sendTickets(connection, []);
+      this.renew(connection, { ...connection.permit, iat, until });
       return "prolonged";
     });
   }
@@ -146,12 +170,12 @@ export class Lifetimes implements ConnectionObserver, SubscriptionObserver {
   #askSubscribe(connection: Connection, subscription: Subscription): Promise<Outcome> | undefined {
     const { topic, filter, proof } = subscription;
     if (proof.hooked !== true) return undefined;
+    const iat = Date.now() / 1000;
     const asked = this.#options.hooks.subscribe({ ...askerOf(connection), topic, filter: filterObject(filter), params: {} });
     return asked?.then(({ until }) => {
       if (!isAhead(until)) return "refused";
-      subscription.proof = { ...subscription.proof, until };
-      this.changed(connection, subscription);
-      this.#options.sendTickets(connection, [subscription]);
+      this.renewSubscription(connection, subscription, { ...subscription.proof, iat, until });
+      if (isOpen(connection, subscription)) this.#options.sendTickets(connection, [subscription]);
       return "prolonged";
     });
   }
@@ -191,4 +215,9 @@ function untilOf(connection: Connection, subscription: Subscription | undefined)
 
 function isAhead(until: number | undefined): boolean {
   return until === undefined || until > Date.now() / 1000;
+}
+
+/** Whether it still is: it may have ended while somebody was asked about it. */
+function isOpen(connection: Connection, subscription: Subscription): boolean {
+  return !connection.closed && connection.subscriptions.get(subscription.id) === subscription;
 }

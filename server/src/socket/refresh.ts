@@ -15,8 +15,6 @@ export interface RefreshOptions {
   readonly lifetimes: Lifetimes;
   /** Items of one frame. */
   readonly most: number;
-  /** Sends the connection's fresh ticket. */
-  readonly sendTicket: (connection: Connection) => void;
 }
 
 /**
@@ -28,18 +26,12 @@ export async function refresh(connection: Connection, request: unknown, options:
   if (source === undefined) throw new BellwireError("bad-request", "refresh takes {token?, subscriptions?}");
   const { token, subscriptions } = source;
   const reply: { until?: number; results?: readonly object[] } = {};
-  if (token !== undefined && token !== null) prolongConnection(connection, token, options);
+  if (token !== undefined && token !== null) options.lifetimes.renew(connection, options.admission.renewConnection(connection, token));
   else if (subscriptions === undefined) await options.lifetimes.refresh(connection);
   if (connection.permit.until !== undefined) reply.until = connection.permit.until;
   if (subscriptions !== undefined)
     reply.results = parseItems(subscriptions, options.most).map((item) => prolong(connection, item, options));
   return reply;
-}
-
-function prolongConnection(connection: Connection, token: unknown, { admission, lifetimes, sendTicket }: RefreshOptions): void {
-  connection.permit = admission.renewConnection(connection, token);
-  lifetimes.changed(connection);
-  sendTicket(connection);
 }
 
 function parseItems(value: unknown, most: number): Record<string, unknown>[] {
@@ -58,8 +50,7 @@ function prolong(connection: Connection, { id, token }: Record<string, unknown>,
   try {
     const subscription: Subscription | undefined = connection.subscriptions.get(id as string);
     if (subscription === undefined || subscription.held) throw new BellwireError("not-found", "There is no such subscription");
-    subscription.proof = admission.renewSubscription(connection, subscription, token);
-    lifetimes.changed(connection, subscription);
+    lifetimes.renewSubscription(connection, subscription, admission.renewSubscription(connection, subscription, token));
     const { until } = subscription.proof;
     const ticket = admission.tickets.forSubscription(connection, subscription.proof, Date.now() / 1000);
     return { id, ticket, ...(until === undefined ? {} : { until }) };

@@ -36,7 +36,7 @@ export class Schedule {
     const now = Math.floor(Date.now() / TICK_MS);
     // A laptop that slept, or a clock that was set: only what is there is looked at, whatever the distance.
     const ticks = now - this.#done > this.#due.size ? [...this.#due.keys()].filter((tick) => tick <= now) : range(this.#done + 1, now);
-    this.#done = Math.max(this.#done, now);
+    this.#done = now; // also where the clock was set back: what is due soon must not wait for the old time
     for (const tick of ticks.sort((a, b) => a - b)) {
       const runs = this.#due.get(tick);
       if (runs === undefined) continue;

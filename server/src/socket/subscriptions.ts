@@ -35,7 +35,8 @@ interface Admitted {
   readonly proof: SubscriptionProof;
   /** One to go on with; undefined where a new one is to be made. */
   readonly ticket: string | undefined;
-  readonly info: unknown;
+  readonly info?: unknown;
+  readonly granted?: boolean;
   readonly held: boolean;
 }
 
@@ -92,8 +93,7 @@ export class Subscriptions {
     return this.#prepare(connection, parseId(item.id), async (intent) => {
       const request = parseSubscribeItem(item);
       intent.scope = request;
-      const { proof, ticket, info } = await admit(request);
-      return { request, proof, ticket, info, held: false };
+      return { request, ...(await admit(request)), held: false };
     });
   }
 
@@ -111,7 +111,7 @@ export class Subscriptions {
     const proof = { topic, filter: filter.canonical, iat: Date.now() / 1000, jti: undefined, until: undefined };
     const step = await this.#prepare(connection, id, async (intent) => {
       intent.scope = { topic, filter };
-      return { request: { id, topic, filter, since }, proof, ticket: undefined, info: undefined, held: true };
+      return { request: { id, topic, filter, since }, proof, ticket: undefined, held: true };
     });
     const result = this.#finish(connection, step);
     if ("error" in result) {
@@ -184,8 +184,9 @@ export class Subscriptions {
       feed.flush();
       const { messages, resync } = this.#recover(connection, step);
       feed.join(connection, filter);
-      const subscription: Subscription =
-        step.info === undefined ? { id, topic, filter, feed, proof, held } : { id, topic, filter, feed, proof, held, info: step.info };
+      const { granted = false, info } = step;
+      const made = { id, topic, filter, feed, proof, held, granted };
+      const subscription: Subscription = info === undefined ? made : { ...made, info };
       connection.subscriptions.set(id, subscription);
       if (!isReservedTopic(topic)) this.count++;
       for (const observer of this.observers) observer.made(connection, subscription);

@@ -1,6 +1,8 @@
+import { EventEmitter } from "node:events";
 import { expect } from "chai";
 import { toFrame } from "../../server/src/frame.js";
-import { writeDirectly } from "../../server/src/socket/engine-internals.js";
+import { corkWrites, dropHandshake, trimSocket, waitingPackets, writeDirectly } from "../../server/src/socket/engine-internals.js";
+import { Stage } from "./stage.js";
 
 /** An engine.io socket as `writeDirectly` finds it, with one thing different. */
 function engineSocket(difference: (conn: ReturnType<typeof ready>["conn"]) => void = () => undefined): ReturnType<typeof ready> {
@@ -57,5 +59,48 @@ describe("writing straight to a socket", () => {
       expect(written).to.have.length(0);
     }
     expect(writeDirectly(engineSocket().conn as never, { text: "x", options: { compress: false } })).to.equal(-1);
+  });
+});
+
+describe("what a socket no longer needs", () => {
+  const stage = Stage.forEachTest();
+
+  it("is let go, and nothing of the application's", async () => {
+    const relay = await stage.relay();
+    const client = await stage.connect(relay);
+    const [connection] = relay.relay.gateway?.connections ?? [];
+    const conn = connection?.socket.conn as unknown as {
+      request: unknown;
+      transport: EventEmitter & { socket: EventEmitter & { _socket: EventEmitter } };
+    };
+    expect(conn.request).to.equal(undefined);
+    expect(conn.transport.listenerCount("headers")).to.equal(0);
+    const { socket } = conn.transport;
+    expect(socket.listeners("error").map(({ name }) => name)).to.deep.equal(["bound onError"]);
+    expect(socket._socket.listeners("close").map(({ name }) => name)).to.deep.equal(["socketOnClose"]);
+    const own = (): void => undefined;
+    const anonymous = [(): void => own()];
+    socket._socket.on("close", anonymous[0] as () => void);
+    dropHandshake(conn as never);
+    expect(socket._socket.listeners("close")).to.include(anonymous[0]);
+    expect(client.socket.connected).to.equal(true);
+  });
+
+  it("is left where engine.io and socket.io look otherwise", () => {
+    for (const conn of [
+      {},
+      { transport: {} },
+      { transport: { name: "websocket", socket: {} } },
+      { transport: { socket: { _socket: null } } },
+    ]) {
+      dropHandshake(conn as never);
+      corkWrites(conn as never);
+      trimSocket({ conn } as never);
+      expect(waitingPackets(conn as never)).to.deep.equal({ packets: 0, newest: 0 });
+    }
+    // A listener alone stays: an error that nobody listens for would be thrown.
+    const socket = new EventEmitter().on("error", function onUpgradeError() {});
+    dropHandshake({ transport: { socket } } as never);
+    expect(socket.listenerCount("error")).to.equal(1);
   });
 });

@@ -1,0 +1,23 @@
+import type { Config } from "../config/config.js";
+import type { Logger } from "../logger.js";
+import type { Stats } from "../stats.js";
+import { composeHooks } from "./compose.js";
+import type { Hooks } from "./hooks.js";
+import { createHttpHooks } from "./http-hooks.js";
+import type { LocalHooks } from "./local-hooks.js";
+
+/** What a relay asks its backend: functions in this process first, then the backends of the configuration. */
+export function createHooks(parts: {
+  readonly config: Config;
+  readonly stats: Stats;
+  readonly logger: Logger;
+  readonly local: LocalHooks | undefined;
+}): Hooks {
+  const { config, stats, logger, local } = parts;
+  const remote = createHttpHooks(config.hooks, {
+    appKey: config.keys.keys[0]?.key ?? "",
+    observe: (event, outcome) => stats.countHook(event, outcome),
+    warn: (message) => logger.warn(message),
+  });
+  return local === undefined ? remote : composeHooks(local, remote);
+}
