@@ -1,3 +1,5 @@
+// `Disposable`, for whose TypeScript settings name an older library.
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { Filter, JsonObject, Position, PresenceUser, Scalar } from "@bellwire/protocol";
 import type { ClientError } from "./errors.js";
 
