@@ -8,6 +8,7 @@ export type Code =
   | "forbidden"
   | "not-found"
   | "too-large"
+  | "rejected"
   | "token-missing"
   | "token-invalid"
   | "token-expired"
@@ -27,6 +28,7 @@ export const codes: Readonly<Record<Code, { readonly retry: Retry; readonly stat
   forbidden: { retry: "never", status: 403 },
   "not-found": { retry: "never", status: 404 },
   "too-large": { retry: "never", status: 413 },
+  rejected: { retry: "never", status: 422 },
   "token-missing": { retry: "refresh", status: 401 },
   "token-invalid": { retry: "refresh", status: 401 },
   "token-expired": { retry: "refresh", status: 401 },

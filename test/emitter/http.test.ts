@@ -138,6 +138,8 @@ describe("publishing over HTTP", () => {
     ["an unknown code that acts by its retry", 400, { error: { code: "novel", message: "x", retry: "never" } }, "bad-request"],
     ["a wrong key", 401, "nope", "forbidden"],
     ["a proxy's 413", 413, "nope", "too-large"],
+    ["a proxy's 422", 422, "nope", "rejected"],
+    ["a refusal by the backend", 422, { error: { code: "rejected", message: "x", retry: "never", reason: { code: 7 } } }, "rejected"],
     ["a page instead of the API", 404, "nope", "unavailable"],
     ["a redirect", 302, "nope", "unavailable"],
     ["too few results", 200, { results: [] }, "unavailable"],

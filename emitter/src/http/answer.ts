@@ -26,6 +26,7 @@ export function parseRefusal(status: number, body: unknown, after: number | unde
   const detail = after === undefined ? {} : { after };
   if (status === 401 || status === 403) return new BellwireError("forbidden", `The relay answered ${status}: check the apiKey`);
   if (status === 413) return new BellwireError("too-large", "The relay, or a proxy before it, answered 413");
+  if (status === 422) return new BellwireError("rejected", "The relay, or a proxy before it, answered 422 and did not say why");
   if (status === 429) return new BellwireError("limit", "The relay, or a proxy before it, answered 429", detail);
   // A deploy answers 404 for a moment, and a proxy 502: time may heal it.
   return new BellwireError("unavailable", `The relay answered ${status} without the contract's error: check the url`, detail);
