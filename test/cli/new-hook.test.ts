@@ -214,12 +214,12 @@ describe("the command bellwire new hook", function () {
       { id: "1", topic: "user.42" },
       { id: "2", topic: "user.43" },
     ]);
-    expect(results.map(codeOf)).to.deep.equal(["accepted", "forbidden"]);
+    expect(results.map(codeOf)).to.deep.equal(["accepted", "rejected"]);
     expect(results[1]).to.have.nested.property("error.reason.code", "not-yours");
     expect(await client.emit("rpc", { method: "ping" })).to.deep.equal({ data: "pong" });
     expect(await client.emit("rpc", { method: "nothing" })).to.have.nested.property("error.code", "not-found");
     const stranger = stage.client(relay, { auth: { v: 1, data: { user: "42" } } });
-    expect(await refusal(stranger)).to.deep.include({ code: "forbidden", reason: { code: "signed-out", message: "Sign in first" } });
+    expect(await refusal(stranger)).to.deep.include({ code: "rejected", reason: { code: "signed-out", message: "Sign in first" } });
   });
 
   it("prints to standard output without --out, and overwrites nothing", async () => {

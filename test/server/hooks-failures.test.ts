@@ -212,7 +212,7 @@ describe("a backend that fails", () => {
       [(_asked, response) => raw(response, 401, ""), "forbidden"],
       [(_asked, response) => raw(response, 200, "no"), "unavailable"],
       [() => ({ error: "no" }), "unavailable"],
-      [() => ({ error: { code: 1 } }), "forbidden"],
+      [() => ({ error: { code: 1 } }), "rejected"],
       [() => ({ disconnect: { code: 1 } }), "disconnected"],
     ];
     for (const [answer, outcome] of cases) {

@@ -285,7 +285,7 @@ describe("hooks over HTTP", () => {
       const backend = await HookBackend.open(stage, () => ({ error: { code: "no-access", message: "Not yours" } }));
       const { hooks, observed } = await hooksOf(stage, { subscribe: { url: backend.url } });
       const refusal = (await refusalOf(hooks.subscribe(subscribing("news")))) as BellwireError;
-      expect(refusal.toJSON()).to.deep.include({ code: "forbidden", retry: "never", reason: { code: "no-access", message: "Not yours" } });
+      expect(refusal.toJSON()).to.deep.include({ code: "rejected", retry: "never", reason: { code: "no-access", message: "Not yours" } });
       backend.answer = (_asked, response) => raw(response, 403, '{"error": {"code": 17}}');
       expect(((await refusalOf(hooks.subscribe(subscribing("news")))) as BellwireError).reason).to.deep.equal({ code: 17 });
       expect(observed.map(({ event, outcome }) => [event, outcome])).to.deep.equal([

@@ -73,7 +73,7 @@ describe("interceptors of hooks", () => {
     const throwing = local({ hooks: { subscribe: count }, interceptors: { subscribe: () => Promise.reject(refuse("closed")) } });
     expect(((await refusalOf(throwing.hooks.subscribe(subscribing("a")))) as BellwireError).reason).to.deep.equal({ code: "closed" });
     const returning = local({ hooks: { subscribe: count }, interceptors: { "*": () => ({ error: { code: 1 } }) } });
-    expect(await codeOfRefusal(returning.hooks.subscribe(subscribing("a")))).to.equal("forbidden");
+    expect(await codeOfRefusal(returning.hooks.subscribe(subscribing("a")))).to.equal("rejected");
     const ending = local({ hooks: { subscribe: count }, interceptors: { "*": () => ({ disconnect: { code: 1 } }) } });
     expect(await codeOfRefusal(ending.hooks.subscribe(subscribing("a")))).to.equal("disconnected");
     const answering = local({ interceptors: { rpc: ({ method }) => ({ data: method }) } });
@@ -207,6 +207,6 @@ describe("hooks in the same process and over HTTP", () => {
     const { hooks: http } = await hooksOf(stage, { publish: { url: backend.url } });
     const { hooks: own } = local({ interceptors: { "*": (_ctx, next) => next() } });
     const refusal = (await refusalOf(composeHooks(own, http).publish(publishing("a")))) as BellwireError;
-    expect([refusal.code, refusal.reason]).to.deep.equal(["forbidden", { code: 5, message: "No" }]);
+    expect([refusal.code, refusal.reason]).to.deep.equal(["rejected", { code: 5, message: "No" }]);
   });
 });

@@ -52,7 +52,7 @@ describe("hooks in the same process", () => {
     const reason = { code: "no-access", message: "Not yours" };
     for (const answer of [() => ({ error: reason }), () => Promise.reject(refuse("no-access", "Not yours"))]) {
       const refusal = (await refusalOf(local({ hooks: { subscribe: answer } }).hooks.subscribe(subscribing("news")))) as BellwireError;
-      expect([refusal.code, refusal.reason]).to.deep.equal(["forbidden", reason]);
+      expect([refusal.code, refusal.reason]).to.deep.equal(["rejected", reason]);
     }
     const thrown = (): never => {
       throw disconnect(4001, "fired");

@@ -82,7 +82,7 @@ describe("a relay in the application's process", function () {
     expect(asked).to.equal(1);
     expect((await client(relay, { v: 1, token: connectToken(APP_KEY) }).hello).user).to.equal("token of ann");
     expect(await refusal(client(relay, { v: 1, data: { name: "nobody" } }))).to.deep.include({
-      code: "forbidden",
+      code: "rejected",
       reason: { code: 17, message: "not today" },
     });
     expect(await refusal(client(relay, { v: 1, data: { name: "banned" } }))).to.deep.include({
@@ -129,7 +129,7 @@ describe("a relay in the application's process", function () {
       { id: "five", topic: "contact", filter: { id: 5 } },
       { id: "six", topic: "contact", filter: { id: 6 } },
     ]);
-    expect(results.map(({ error }) => error?.code)).to.deep.equal([undefined, "forbidden", undefined, "forbidden"]);
+    expect(results.map(({ error }) => error?.code)).to.deep.equal([undefined, "forbidden", undefined, "rejected"]);
     expect(results[3]?.error?.reason).to.deep.equal({ code: 1, message: "not yours" });
 
     const kicked = new Promise<Bye>((resolve) => void ann.socket.once("bye", resolve));
@@ -244,7 +244,7 @@ describe("a relay in the application's process", function () {
     expect(await ann.emit("publish", { topic: "room.1", data: { text: "hi" } })).to.have.property("offset", 1);
     expect(await ann.emit("publish", { topic: "room.1", data: { text: "/secret" } })).to.deep.equal({ handled: true });
     const empty = await ann.emit<{ error: WireError }>("publish", { topic: "room.1", data: { text: "" } });
-    expect(empty.error).to.deep.include({ code: "forbidden", reason: { code: "empty", message: "say something" } });
+    expect(empty.error).to.deep.include({ code: "rejected", reason: { code: "empty", message: "say something" } });
     expect((await ann.emit<{ error: WireError }>("publish", { topic: "other", data: {} })).error.code).to.equal("forbidden");
     await bob.until(() => bob.messages("room.1").length === 1);
     expect(bob.messages("room.1")[0]?.[2]).to.deep.equal({ text: "hi", by: "ann" });
@@ -263,7 +263,7 @@ describe("a relay in the application's process", function () {
     expect(await ann.emit("rpc", { method: "ping" })).to.deep.equal({ data: "pong" });
     expect(await ann.emit("rpc", { method: "math.add", data: [2, 3] })).to.deep.equal({ data: 5 });
     const wrong = await ann.emit<{ error: WireError }>("rpc", { method: "math.divide", data: [2, 0] });
-    expect(wrong.error).to.deep.include({ code: "forbidden", reason: { code: "no-such-operation", message: "math.divide" } });
+    expect(wrong.error).to.deep.include({ code: "rejected", reason: { code: "no-such-operation", message: "math.divide" } });
     expect((await ann.emit<{ error: WireError }>("rpc", { method: "nothing" })).error.code).to.equal("not-found");
   });
 

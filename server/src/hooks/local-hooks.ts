@@ -150,7 +150,12 @@ class FunctionHooks implements Hooks {
   async close(): Promise<void> {}
 }
 
-/** What a hook, handler or interceptor may throw to refuse: the client's error is `forbidden` with this as its `reason`. */
+/**
+ * What a hook, handler or interceptor may throw to refuse for a reason of its own: the client's error is `rejected` with this as
+ * its `reason`. `refuse("forbidden", message)` says that this user may not: then it is `forbidden`.
+ * @example
+ * throw refuse("sold-out", "There are no seats left");
+ */
 export function refuse(code: Reason["code"], message?: string): BellwireError {
   return refusedFor(message === undefined ? { code } : { code, message });
 }

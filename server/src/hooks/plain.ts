@@ -65,7 +65,10 @@ export interface PlainReplies {
   readonly rpc: { readonly data?: unknown; readonly status?: Maybe<number> };
 }
 
-/** A no. The client learns of it as `forbidden` with this as its `reason`. */
+/**
+ * A no. The client learns of an `error` as `rejected` with this as its `reason`, but for the code `forbidden`: that stays
+ * `forbidden`. A `disconnect` ends the connection with `forbidden`.
+ */
 export type Refusal = { readonly error: Reason } | { readonly disconnect: { readonly code: Reason["code"]; readonly reason?: string } };
 
 /** What a function may answer. Subscriptions also by true and false. */

@@ -34,7 +34,7 @@ const NONE: readonly ParsedGrant[] = Object.freeze([]);
 
 /**
  * The fields of a reply that answers the question.
- * @throws Disconnected for `{disconnect: {code, reason?}}`; BellwireError `forbidden` for `{error: {code, message?}}`; BadReply
+ * @throws Disconnected for `{disconnect: {code, reason?}}`; BellwireError `rejected` or `forbidden` for `{error: {code, message?}}`; BadReply
  */
 export function answerOf(reply: unknown): JsonObject {
   const source = asObject(reply);
@@ -55,8 +55,17 @@ export function answerOf(reply: unknown): JsonObject {
   return source;
 }
 
-/** What a client learns of a backend's no. */
+/**
+ * What a client learns of a backend's no: `forbidden` where the backend says nothing more or uses that word itself, and `rejected`
+ * where it has reasons of its own.
+ */
 export function refusedFor(reason?: Reason): BellwireError {
+  if (reason === undefined || reason.code === "forbidden") return forbiddenFor(reason);
+  return new BellwireError("rejected", "The backend refused this for a reason of its own", { reason });
+}
+
+/** A no that is about permission, whatever the backend's words are. */
+export function forbiddenFor(reason?: Reason): BellwireError {
   return new BellwireError("forbidden", "The backend refused this", reason === undefined ? {} : { reason });
 }
 

@@ -1,7 +1,8 @@
 import { BellwireError, type JsonObject } from "@bellwire/protocol";
 import type { Agent } from "undici";
 import { Backend, type Answer } from "./backend.js";
-import { answerOf, BadReply, refusedFor } from "./replies.js";
+import { answerOf, BadReply, forbiddenFor } from "./replies.js";
+import { Disconnected } from "./hooks.js";
 import type { BackendSettings } from "./settings.js";
 import { questionId, type Signer } from "./signing.js";
 import { Unanswered } from "./unanswered.js";
@@ -30,7 +31,7 @@ export class Webhook {
 
   /**
    * Posts a question and reads the reply.
-   * @throws Unanswered; Disconnected; BellwireError `forbidden`, `not-found`, or what `parse` throws
+   * @throws Unanswered; Disconnected; BellwireError `rejected`, `forbidden`, `not-found`, or what `parse` throws
    */
   async ask<Reply>(body: string, event: string, parse: (source: JsonObject) => Reply): Promise<Reply> {
     const id = questionId();
@@ -53,7 +54,9 @@ function fieldsOf(answer: Answer, event: string): JsonObject {
   const { status } = answer;
   if (status === 200) return answerOf(parseJson(answer.text));
   if (status >= 500) throw new Unanswered("failed", `it answered ${status}`);
-  if (status === 401 || status === 403) throw refusal(answer);
+  if (status === 401 || status === 403) throw withoutPermission(saidNo(answer));
+  const said = status === 422 ? saidNo(answer) : undefined;
+  if (said !== undefined) throw said;
   if (status === 429) throw new Unanswered("overloaded", "it answered 429", afterOf(answer));
   if (status === 404 && event === "rpc") throw new BellwireError("not-found", "There is no such method");
   const where = status >= 300 && status < 400 ? ", a redirect, which is not followed" : "";
@@ -68,14 +71,19 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** A 401 or 403 is a no, whatever it says; what it says is passed on where it is said as in a 200. */
-function refusal({ text }: Answer): unknown {
+/** The no that an answer holds, where it is said as in a 200. A framework's own 422 (it could not read the question) is none. */
+function saidNo({ text }: Answer): unknown {
   try {
     answerOf(parseJson(text));
   } catch (error) {
     if (!(error instanceof BadReply)) return error;
   }
-  return refusedFor();
+  return undefined;
+}
+
+/** A 401 or 403 is about permission, whatever its body says; what that says is passed on. */
+function withoutPermission(said: unknown): unknown {
+  return said instanceof Disconnected ? said : forbiddenFor(said instanceof BellwireError ? said.reason : undefined);
 }
 
 function afterOf({ header }: Answer): { after?: number } {
