@@ -4,7 +4,7 @@
 -- ARGV[1] the entry to read after, <epoch>-<offset>, or "-" for everything kept
 -- ARGV[2] most messages the log keeps
 -- ARGV[3] most milliseconds it keeps them
--- Returns {epoch, offset of the head, entries as XRANGE gives them}.
+-- Returns {epoch, offset of the head, entries as XRANGE gives them, the time in epoch milliseconds}.
 
 local key = KEYS[1]
 local now = redis.call('TIME')
@@ -16,4 +16,4 @@ end
 touch(key, age)
 local from = '-'
 if ARGV[1] ~= '-' then from = '(' .. ARGV[1] end
-return { epoch, offset, redis.call('XRANGE', key, from, '+') }
+return { epoch, offset, redis.call('XRANGE', key, from, '+'), millis(now) }

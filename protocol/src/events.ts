@@ -44,8 +44,11 @@ export interface SubscribeItem {
   readonly ticket?: string;
   /** Absent: first time. A position: everything after it. null: subscribed before, position unknown. */
   readonly since?: Position | null;
-  /** Whether a first subscription gets the last matching message; default true. */
-  readonly replay?: boolean;
+  /**
+   * Whether a first subscription gets the last matching message; default true. `maxAge` in milliseconds: only where it was
+   * published at most so long ago, by the clock of the log.
+   */
+  readonly replay?: boolean | { readonly maxAge: number };
 }
 
 export interface Subscribed extends Position {

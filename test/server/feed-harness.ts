@@ -105,6 +105,10 @@ export class FeedHarness implements FeedHost {
     this.feed.leave(listener, parseFilter(filter));
   }
 
+  now(): number {
+    return Date.now();
+  }
+
   hears(): boolean {
     return this.hearing;
   }

@@ -16,6 +16,8 @@ export type ResyncCause = "gap" | "epoch" | "degraded";
 export interface FeedHost {
   /** Reads the log; rejects where it can't be read now. */
   read(feed: Feed, since?: Position): Promise<Tail>;
+  /** The log's clock, epoch milliseconds. */
+  now(): number;
   /** Has the feed flushed at the end of this event-loop turn. */
   scheduleFlush(feed: Feed): void;
   /** True while the feed's channel is confirmed: only then can it know that it hears everything. */
@@ -293,7 +295,8 @@ export class Feed {
   }
 
   recover(since: Since, filter: ParsedFilter, recipient: Recipient, ring: Ring = this.ring): Recovery {
-    return recover(ring, this.#head as Position, since, filter, recipient, Date.now() - this.limits.age);
+    const now = this.#host.now();
+    return recover(ring, this.#head as Position, since, filter, recipient, { now, oldest: now - this.limits.age });
   }
 
   /**

@@ -130,6 +130,10 @@ export class Feeds implements LogListener, FeedHost {
     return tail;
   }
 
+  now(): number {
+    return this.#log.now();
+  }
+
   scheduleFlush(feed: Feed): void {
     // One turn's messages go out together. With nothing else to do the turn ends at once, so a lone message does not wait.
     if (this.#flushing.push(feed) === 1) setImmediate(() => this.flush());

@@ -2,8 +2,17 @@ import { filterMatches, type ParsedFilter, type Position } from "@bellwire/proto
 import { isExcluded, type Message, type Viewer } from "./message.js";
 import type { Ring } from "./ring.js";
 
+/** Whether a first subscription gets the last matching message: any, none, or one that is at most `maxAge` milliseconds old. */
+export type Replay = boolean | { readonly maxAge: number };
+
+/** What a log says of its past: messages of before `oldest` are no longer in it, except the newest. Both epoch milliseconds, by its clock. */
+export interface LogTime {
+  readonly now: number;
+  readonly oldest: number;
+}
+
 /** Where a subscription comes from: first time (with or without replay), a known position, or an unknown one. */
-export type Since = { readonly first: true; readonly replay: boolean } | { readonly position: Position } | { readonly unknown: true };
+export type Since = { readonly first: true; readonly replay: Replay } | { readonly position: Position } | { readonly unknown: true };
 
 /** What a subscription is answered; "older" means that the ring does not reach back far enough and the log may. */
 export type Recovery = { readonly messages: readonly Message[]; readonly resync: boolean } | "older";
@@ -17,16 +26,17 @@ const NOTHING: Recovery = { messages: [], resync: false };
 /**
  * What has the subscription missed? Complete only where the ring proves `since + 1 ... head` contiguous in one epoch;
  * otherwise resync. Pure.
- * @param oldest messages of an earlier time (epoch milliseconds) are no longer in the log, except the newest
  */
-export function recover(ring: Ring, head: Position, since: Since, filter: ParsedFilter, viewer: Viewer, oldest: number): Recovery {
+export function recover(ring: Ring, head: Position, since: Since, filter: ParsedFilter, viewer: Viewer, time: LogTime): Recovery {
   const matches = (message: Message): boolean => message.valid && filterMatches(filter, message.data) && !isExcluded(message, viewer);
   if ("unknown" in since) return RESYNC;
   if ("first" in since) {
-    if (!since.replay) return NOTHING;
-    const last = ring.findLast((message, newest) => (newest || message.time > oldest) && matches(message));
-    if (last !== undefined) return { messages: [last], resync: false };
-    return ring.whole ? NOTHING : "older";
+    if (since.replay === false) return NOTHING;
+    const youngest = since.replay === true ? Number.NEGATIVE_INFINITY : time.now - since.replay.maxAge;
+    const last = ring.findLast((message, newest) => (newest || message.time > time.oldest) && matches(message));
+    if (last !== undefined) return last.time >= youngest ? { messages: [last], resync: false } : NOTHING;
+    // What lies before a message that is too old is older still: no need to read the log for it.
+    return ring.whole || (ring.first !== undefined && ring.first.time < youngest) ? NOTHING : "older";
   }
   const { epoch, offset } = since.position;
   if (epoch !== head.epoch || offset > head.offset) return RESYNC;

@@ -59,6 +59,11 @@ export class Ring {
     this.#trim(limits);
   }
 
+  /** The oldest message that is held. */
+  get first(): Message | undefined {
+    return this.#items[this.#start];
+  }
+
   /** The messages after an offset, or undefined where the ring does not reach that far back. */
   after(offset: number): readonly Message[] | undefined {
     if (offset < this.#base) return undefined;

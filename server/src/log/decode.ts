@@ -9,6 +9,11 @@ export interface Heard {
   readonly entry: Entry;
 }
 
+/** A tail, and the time of Redis when it was read, epoch milliseconds. */
+export interface TimedTail extends Tail {
+  readonly now: number;
+}
+
 /**
  * Reads a channel payload: epoch, offset, time, id, except and data, joined by newlines. Anybody may write into a
  * channel, so whatever is not exactly that is undefined.
@@ -30,18 +35,19 @@ export function decodePayload(payload: string): Heard | undefined {
  * Reads the reply of read.lua. The opening entry (offset 0) holds no message and is left out.
  * Returns undefined for what is no such reply; entries that can't be read are left out, and so leave a gap to be noticed.
  */
-export function decodeTail(reply: unknown): Tail | undefined {
+export function decodeTail(reply: unknown): TimedTail | undefined {
   if (!Array.isArray(reply)) return undefined;
-  const [epoch, offsetText, rows] = reply as unknown[];
+  const [epoch, offsetText, rows, time] = reply as unknown[];
   const offset = toOffset(offsetText);
-  if (!isLogEpoch(epoch) || offset === undefined || !Array.isArray(rows)) return undefined;
+  const now = Number(time);
+  if (!isLogEpoch(epoch) || offset === undefined || !Array.isArray(rows) || !Number.isSafeInteger(now)) return undefined;
   const head: Position = { epoch, offset };
   const entries: Entry[] = [];
   for (const row of rows as RawEntry[]) {
     const entry = decodeRow(row, epoch);
     if (entry !== undefined && entry.offset > 0) entries.push(entry);
   }
-  return { head, entries };
+  return { head, entries, now };
 }
 
 function decodeRow(row: unknown, epoch: string): Entry | undefined {

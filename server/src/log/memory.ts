@@ -40,6 +40,10 @@ export class MemoryLog implements TopicLog {
     return { kind: "memory", up: true, everUp: true, problem: undefined };
   }
 
+  now(): number {
+    return Date.now();
+  }
+
   async start(listener: LogListener): Promise<void> {
     this.#listener = listener;
   }

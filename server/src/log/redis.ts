@@ -21,6 +21,7 @@ import {
 import { ClusterChannels } from "./channels-cluster.js";
 import { SingleChannels } from "./channels-single.js";
 import type { Channels } from "./channels.js";
+import { RemoteClock } from "./clock.js";
 import { decodePayload, decodeTail } from "./decode.js";
 import { watchLiveness } from "./liveness.js";
 import { Probe } from "./probe.js";
@@ -54,6 +55,7 @@ export class RedisLog implements TopicLog {
   readonly #channels: Channels;
   readonly #transport: Transport;
   readonly #probe: Probe;
+  readonly #clock = new RemoteClock();
   #listener: LogListener | undefined;
   #everUp = false;
   /** Said to be up since it last was not. */
@@ -137,13 +139,19 @@ export class RedisLog implements TopicLog {
     const from = since === undefined ? "-" : `${since.epoch}-${since.offset}`;
     try {
       await whenReady(this.#commands, READ_TIMEOUT_MS);
+      const sent = performance.now();
       const reply = this.#commands.bellwireRead(this.#keys.log(site, topic), from, messages, age);
       const tail = decodeTail(await within(reply, READ_TIMEOUT_MS, "Reading the log"));
       if (tail === undefined) throw new BellwireError("internal", "Redis answered something that is no log");
+      this.#clock.heard(tail.now, sent, performance.now());
       return tail;
     } catch (error) {
       throw redisFailure(error);
     }
+  }
+
+  now(): number {
+    return this.#clock.at(performance.now()) ?? Date.now();
   }
 
   async listen(site: string, topic: string): Promise<void> {

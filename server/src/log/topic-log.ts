@@ -53,6 +53,8 @@ export interface TopicLog extends LogTransport {
   hears(site: string, topic: string): boolean;
   /** MUST be called once, before anything else. */
   start(listener: LogListener): Promise<void>;
+  /** The log's own clock, which gives messages their time; epoch milliseconds, as far as it is known from here. */
+  now(): number;
   readonly status: LogStatus;
 }
 

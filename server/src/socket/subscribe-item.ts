@@ -1,5 +1,5 @@
 import { BellwireError, asObject, limits, parseFilter, parsePosition, parseTopic, type ParsedFilter } from "@bellwire/protocol";
-import type { Since } from "../feed/recovery.js";
+import type { Replay, Since } from "../feed/recovery.js";
 
 /** One item of a `subscribe`, checked. Tokens and tickets are still to be verified. */
 export interface SubscribeRequest {
@@ -33,8 +33,23 @@ export function parseSubscribeItem(source: Record<string, unknown>): SubscribeRe
   };
 }
 
+/**
+ * Reads `replay`: true, false, or `{maxAge}` in milliseconds. Absent and null mean true.
+ * @throws BellwireError `bad-request`
+ */
+export function parseReplay(value: unknown): Replay {
+  if (value === undefined || value === null) return true;
+  if (typeof value === "boolean") return value;
+  const source = asObject(value);
+  if (source === undefined) throw new BellwireError("bad-request", "replay is true, false, or {maxAge: milliseconds}");
+  const { maxAge } = source;
+  if (typeof maxAge === "number" && Number.isFinite(maxAge) && maxAge >= 0) return { maxAge };
+  throw new BellwireError("bad-request", "replay.maxAge is a number of milliseconds, 0 or more");
+}
+
 function parseSince({ since, replay }: Record<string, unknown>): Since {
-  if (since === undefined) return { first: true, replay: replay !== false };
+  const wanted = parseReplay(replay);
+  if (since === undefined) return { first: true, replay: wanted };
   if (since === null) return { unknown: true };
   return { position: parsePosition(since) };
 }
