@@ -22,10 +22,12 @@ export function createRefresh(tokens: TokenSource, registry: Registry, report: R
     link.request("refresh", body, TIMEOUT, (error) => error && report(error));
   };
   const some = async (link: Link, wires: readonly WireSubscription[], { ask }: SubscribeTokens): Promise<void> => {
-    const { token, refused } = await ask(wires.map((wire) => wire.request));
-    if (token === undefined) return;
-    const items = wires.filter((_, i) => !refused.has(i)).map(({ id }) => ({ id, token }));
-    for (const batch of batches(items, link.frame, () => token.length + 100)) {
+    const { token: common, tokens, refused } = await ask(wires.map((wire) => wire.request));
+    const items = wires.flatMap(({ id }, i) => {
+      const token = tokens?.get(i) ?? common;
+      return token === undefined || refused.has(i) ? [] : [{ id, token }];
+    });
+    for (const batch of batches(items, link.frame, ({ token }) => token.length + 100)) {
       link.request("refresh", { subscriptions: batch }, TIMEOUT, (error, reply) =>
         error === undefined ? renewTickets(reply) : report(error),
       );

@@ -25,7 +25,7 @@ export function createClaim(wires: readonly WireSubscription[], done: (refusals:
         if (!asking(wire)) return;
         wire.status = "wanted";
         wire.asked = answer !== undefined;
-        wire.token = answer?.token;
+        wire.token = answer?.tokens?.get(i) ?? answer?.token;
         const error = answer?.refused.get(i);
         if (error !== undefined) refusals.push([wire, error]);
       });

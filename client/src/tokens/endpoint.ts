@@ -1,11 +1,11 @@
-import { asObject, type JsonObject } from "@bellwire/protocol";
+import { asObject, limits, type JsonObject } from "@bellwire/protocol";
 import { ClientError, toClientError } from "../errors.js";
 import type { ClientOptions, SubscriptionRequest } from "../options.js";
 import type { BatchLimits } from "../subscriptions/batches.js";
 import { withDeadline } from "./deadline.js";
-import type { ConnectionAnswer, TokenSource } from "./token-source.js";
+import type { ConnectionAnswer, GrantsAnswer, TokenSource } from "./token-source.js";
 
-/** An endpoint merges grants that are alike, and says of each that finds no room to ask again. */
+/** An endpoint merges grants that are alike, and answers with several tokens where one has no room for all. */
 const MOST: BatchLimits = { count: 500, length: 60_000 };
 
 /** Asks the backend's token endpoint. One request can serve the connection and subscriptions at once. */
@@ -14,35 +14,62 @@ export function createEndpoint(url: string, options: Pick<ClientOptions, "header
     const reply = await post(url, requests.length === 0 ? {} : { subscriptions: requests }, options);
     return reply === undefined || reply.enabled === false ? { off: true } : readAnswer(reply);
   };
+  const askGrants = async (requests: readonly SubscriptionRequest[]): Promise<GrantsAnswer> => {
+    const { grants } = await ask(requests);
+    // A signed-out session must not end an open connection, so here it is one more failure to come back from.
+    if (grants === undefined) throw new ClientError({ code: "unavailable", message: "The token endpoint gives no tokens" });
+    if (!isTooLong(grants.token) || requests.length < 2) return grants;
+    const half = Math.ceil(requests.length / 2);
+    return joined(await Promise.all([askGrants(requests.slice(0, half)), askGrants(requests.slice(half))]), half, requests.length);
+  };
   return {
     renewable: true,
-    connection: ask,
-    subscriptions: {
-      most: MOST,
-      async ask(requests) {
-        const { grants } = await ask(requests);
-        // A signed-out session must not end an open connection, so here it is one more failure to come back from.
-        if (grants === undefined) throw new ClientError({ code: "unavailable", message: "The token endpoint gives no tokens" });
-        return grants;
-      },
+    async connection(requests) {
+      const answer = await ask(requests);
+      // To be asked for again, in halves.
+      return requests.length > 1 && isTooLong(answer.grants?.token) ? { ...answer, grants: undefined } : answer;
     },
+    subscriptions: { most: MOST, ask: askGrants },
   };
+}
+
+/** Signed by an endpoint that puts a grant for each request into one token: no relay would take it. */
+function isTooLong(token: string | undefined): boolean {
+  return token !== undefined && token.length > limits.tokenLength;
+}
+
+/** The answers to two halves of a list as one. @param half how many requests the first one had */
+function joined(answers: readonly GrantsAnswer[], half: number, count: number): GrantsAnswer {
+  const all = { token: undefined, tokens: new Map<number, string>(), refused: new Map<number, ClientError>() };
+  for (let i = 0; i < count; i++) {
+    const [answer, place] = i < half ? [answers[0], i] : [answers[1], i - half];
+    const token = answer?.tokens?.get(place) ?? answer?.token;
+    const error = answer?.refused.get(place);
+    if (token !== undefined) all.tokens.set(i, token);
+    if (error !== undefined) all.refused.set(i, error);
+  }
+  return all;
 }
 
 /** The reply of the endpoint; unknown fields are ignored. */
 function readAnswer(reply: JsonObject): ConnectionAnswer {
   const refused = new Map<number, ClientError>();
+  const tokens = new Map<number, string>();
+  const several: readonly unknown[] = Array.isArray(reply.subscribeTokens) ? reply.subscribeTokens : [];
   if (Array.isArray(reply.results)) {
     reply.results.forEach((result: unknown, i) => {
-      const error = asObject(result)?.error;
-      if (error !== undefined && error !== null) refused.set(i, new ClientError(error));
+      const { token, error } = asObject(result) ?? {};
+      const own = typeof token === "number" ? text(several[token]) : undefined;
+      // The error beside it is for clients that know of one token only.
+      if (own !== undefined) tokens.set(i, own);
+      else if (error !== undefined && error !== null) refused.set(i, new ClientError(error));
     });
   }
   return {
     token: text(reply.token),
     url: text(reply.url),
     site: text(reply.site),
-    grants: { token: text(reply.subscribeToken), refused },
+    grants: { token: text(reply.subscribeToken), tokens, refused },
   };
 }
 

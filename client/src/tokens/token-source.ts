@@ -15,6 +15,8 @@ export interface ConnectionAnswer {
 export interface GrantsAnswer {
   /** One subscribe token for all requests that were not refused; undefined: try without. */
   readonly token: string | undefined;
+  /** By place in the requests: the token for this one, where one for all would be too large. */
+  readonly tokens?: ReadonlyMap<number, string>;
   /** By place in the requests: why this one is refused. */
   readonly refused: ReadonlyMap<number, ClientError>;
 }
@@ -31,7 +33,7 @@ export interface TokenSource {
 }
 
 export interface SubscribeTokens {
-  /** What one request may ask for: its answer is one token, at most 16,384 characters long. `length` counts topics and filters. */
+  /** What one request may ask for: a token has at most 16,384 characters. `length` counts topics and filters. */
   readonly most: BatchLimits;
   ask(requests: readonly SubscriptionRequest[]): Promise<GrantsAnswer>;
 }

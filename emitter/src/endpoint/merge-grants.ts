@@ -1,4 +1,13 @@
-import { compareCodePoints, filterObject, limits, scalarText, type Grant, type ParsedFilter, type Scalar } from "@bellwire/protocol";
+import {
+  compareCodePoints,
+  filterObject,
+  limits,
+  scalarText,
+  utf8Length,
+  type Grant,
+  type ParsedFilter,
+  type Scalar,
+} from "@bellwire/protocol";
 
 /** One pair that may be subscribed. */
 export interface Pair {
@@ -19,7 +28,8 @@ interface Gathering {
   readonly axis: number;
   readonly allowed: Map<string, Scalar>;
   readonly pairs: number[];
-  length: number;
+  /** Bytes of its canonical form, about. */
+  bytes: number;
 }
 
 /**
@@ -36,12 +46,12 @@ export function mergeGrants(pairs: readonly Pair[]): MergedGrant[] {
     const own = (filter.values[axis] ?? []).map((value) => [scalarText(value), value] as const);
     let gathering = open.get(name);
     if (gathering === undefined || !fits(gathering, own)) {
-      gathering = { topic, filter, axis, allowed: new Map(), pairs: [], length: filter.canonical.length };
+      gathering = { topic, filter, axis, allowed: new Map(), pairs: [], bytes: utf8Length(filter.canonical) };
       open.set(name, gathering);
       all.push(gathering);
     }
     for (const [text, value] of own) {
-      if (!gathering.allowed.has(text)) gathering.length += text.length + 1;
+      if (!gathering.allowed.has(text)) gathering.bytes += utf8Length(text) + 1;
       gathering.allowed.set(text, value);
     }
     gathering.pairs.push(i);
@@ -70,11 +80,11 @@ function shapeName(topic: string, filter: ParsedFilter): string {
   return JSON.stringify([topic, filter.keys]);
 }
 
-/** Would the grant still be a filter within its bounds with these values too? */
-function fits({ filter, axis, allowed, length }: Gathering, own: readonly (readonly [string, Scalar])[]): boolean {
+/** Would the grant still be a filter within its bounds with these values too, and small enough for a token? Bytes are the stricter measure. */
+function fits({ filter, axis, allowed, bytes }: Gathering, own: readonly (readonly [string, Scalar])[]): boolean {
   const added = own.filter(([text]) => !allowed.has(text));
   const others = filter.values.reduce((product, values, k) => (k === axis ? product : product * values.length), 1);
-  const longer = added.reduce((sum, [text]) => sum + text.length + 1, length);
+  const longer = added.reduce((sum, [text]) => sum + utf8Length(text) + 1, bytes);
   return (allowed.size + added.length) * others <= limits.filterCombinations && longer <= limits.filterLength;
 }
 
