@@ -2,6 +2,7 @@ import type { BellwireError, Position } from "@bellwire/protocol";
 import { parseCommand, type CommandKind } from "./control/command.js";
 import { siteControl, type SiteControl } from "./control/site-control.js";
 import { Recording, type Fake } from "./fake.js";
+import { idText, parseSiteId, type Identifier } from "./identifier.js";
 import type { PublishOptions } from "./message.js";
 import { readOptions, type EmitterOptions, type Settings } from "./options.js";
 import { Publisher } from "./publisher.js";
@@ -17,8 +18,8 @@ export interface Site extends SitePublisher, SiteControl {}
 export interface Emitter extends AsyncDisposable {
   /** False: every publish and command resolves `null`. True while faked. */
   readonly enabled: boolean;
-  /** @param site a tenant, `[A-Za-z0-9_-]{1,64}`; a wrong one shows when something is published or told */
-  site(site: string): Site;
+  /** @param site a tenant, `[A-Za-z0-9_-]{1,64}`, or an integer; a wrong one shows when something is published or told */
+  site(site: Identifier): Site;
   /** Records publishes and commands instead of sending them, until `restore()`; arguments are still checked. For unit tests. */
   fake(): Fake;
   /** Lets attempts under way finish, then closes the connections. Publishes afterwards reject with `unavailable`. Never rejects. */
@@ -60,7 +61,8 @@ class OpenEmitter implements Emitter {
     return this.#recorder ?? this.#publisher;
   }
 
-  site(site: string): Site {
+  site(id: Identifier): Site {
+    const site = idText(id) as string; // checked with each publish and command
     const publish = (topic: string | readonly string[], data?: object, options?: PublishOptions): Promise<unknown> =>
       Array.isArray(topic)
         ? this.#publishEach(site, topic as string[], data, options)
@@ -75,7 +77,7 @@ class OpenEmitter implements Emitter {
   #control(kind: CommandKind, site: string, body: object): Promise<void | null> {
     const publisher = this.#current;
     if (publisher === undefined) return Promise.resolve(null);
-    const work = (async (): Promise<void> => publisher.control(parseCommand(kind, site, body)))();
+    const work = (async (): Promise<void> => publisher.control(parseCommand(kind, parseSiteId(site), body)))();
     return watch(work, { failed: (error) => this.#report(error, { site, command: kind }) });
   }
 

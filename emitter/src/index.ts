@@ -3,6 +3,7 @@ export type { Command, DisconnectCommand, RevokeCommand, SubscribeCommand, Targe
 export type { DisconnectOptions, PersonControl, RevokeOptions, SiteControl, TargetControl } from "./control/site-control.js";
 export { createEmitter, type Emitter, type Site } from "./emitter.js";
 export type { Fake, Published } from "./fake.js";
+export type { Identifier } from "./identifier.js";
 export { parseKey, type Key } from "./key.js";
 export type { PublishOptions } from "./message.js";
 export type { EmitterOptions } from "./options.js";

@@ -1,4 +1,5 @@
 import { asObject, BellwireError, isWellFormed, limits, utf8Length } from "@bellwire/protocol";
+import { shown, type Identifier } from "./identifier.js";
 import type { Except } from "./transport.js";
 
 /** How one publish differs from the ordinary. */
@@ -8,8 +9,8 @@ export interface PublishOptions {
    * 1 to 128 characters, none of them a control character.
    */
   readonly idempotencyKey?: string | undefined;
-  /** Whom the message leaves out, e.g. `{client}` for the page that caused it. Ids are strings of 1 to 128 bytes. */
-  readonly except?: { readonly [Name in keyof Except]: Except[Name] | undefined } | undefined;
+  /** Whom the message leaves out, e.g. `{client}` for the page that caused it. Ids are strings of 1 to 128 bytes, or integers. */
+  readonly except?: { readonly [Name in keyof Except]: Identifier | undefined } | undefined;
 }
 
 /**
@@ -60,7 +61,7 @@ export function parseExcept(value: unknown): Except | undefined {
   for (const [name, id] of given) {
     if (!NAMES.includes(name as keyof Except)) throw refuse(`except knows user, session and client, not "${name.slice(0, 40)}"`);
     if (typeof id !== "string" || id === "" || utf8Length(id) > limits.subjectBytes || !isWellFormed(id)) {
-      throw refuse(`except.${name} is a string of 1 to ${limits.subjectBytes} bytes`);
+      throw refuse(`except.${name} is a string of 1 to ${limits.subjectBytes} bytes, not ${shown(id)}`);
     }
   }
   return given.length === 0 ? undefined : (Object.fromEntries(given) as Except);

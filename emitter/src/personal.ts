@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { BellwireError, isWellFormed, limits, utf8Length } from "@bellwire/protocol";
+import { shown } from "./identifier.js";
 
 /** Who has a log of their own. */
 export type PersonalKind = "user" | "session";
@@ -28,5 +29,5 @@ export function parseAddressee(kind: PersonalKind, id: unknown): Addressee {
   // The length first: what is far too long is not even looked at.
   const good = typeof id === "string" && id !== "" && id.length <= limits.subjectBytes && utf8Length(id) <= limits.subjectBytes;
   if (good && isWellFormed(id)) return { kind, id };
-  throw new BellwireError("bad-request", `A ${kind} is a string of 1 to ${limits.subjectBytes} bytes`);
+  throw new BellwireError("bad-request", `A ${kind} is a string of 1 to ${limits.subjectBytes} bytes, not ${shown(id)}`);
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { BellwireError, parseSite, parseTopic, type Position, type TopicPosition } from "@bellwire/protocol";
+import { BellwireError, parseTopic, type Position, type TopicPosition } from "@bellwire/protocol";
 import { SwitchedOff } from "./attempts.js";
+import { idText, parseSiteId } from "./identifier.js";
 import { encodeData, parseExcept, parseIdempotencyKey, type PublishOptions } from "./message.js";
 import { parseAddressee, personalTopic, type Addressee, type PersonalKind } from "./personal.js";
 import type { Except, Publication } from "./transport.js";
@@ -120,11 +121,16 @@ function encode(site: unknown, data: unknown, options: unknown, maxBytes: number
   if (typeof given !== "object") throw new BellwireError("bad-request", "The options of publish are {idempotencyKey?, except?}");
   const { idempotencyKey, except } = given as PublishOptions;
   return {
-    site: parseSite(site),
+    site: parseSiteId(site),
     data: encodeData(data ?? {}, maxBytes),
     idempotencyKey: parseIdempotencyKey(idempotencyKey),
-    except: parseExcept(except),
+    except: parseExcept(withTextIds(except)),
   };
+}
+
+function withTextIds(except: PublishOptions["except"]): unknown {
+  if (typeof except !== "object" || except === null || Array.isArray(except)) return except;
+  return Object.fromEntries(Object.entries(except).map(([name, id]) => [name, idText(id)]));
 }
 
 // Field by field: this runs for every publish, and spreading an object costs ten times as much.

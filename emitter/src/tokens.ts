@@ -1,23 +1,15 @@
 import { SignJWT, type JWTPayload } from "jose";
-import {
-  BellwireError,
-  CONNECT_AUDIENCE,
-  isWellFormed,
-  limits,
-  parseGrants,
-  parseSite,
-  SUBSCRIBE_AUDIENCE,
-  utf8Length,
-  type Grant,
-} from "@bellwire/protocol";
+import { BellwireError, CONNECT_AUDIENCE, limits, parseGrants, SUBSCRIBE_AUDIENCE, type Grant } from "@bellwire/protocol";
+import { parseSiteId, parseSubject, type Identifier } from "./identifier.js";
 import { parseKey, type Key } from "./key.js";
 
 interface TokenClaims {
-  readonly site: string;
+  /** An integer is written as text, here and below. */
+  readonly site: Identifier;
   /** The user's id, 1 to 128 bytes of UTF-8; absent or "": anonymous. */
-  readonly user?: string | undefined;
+  readonly user?: Identifier | undefined;
   /** The session's id, likewise. */
-  readonly session?: string | undefined;
+  readonly session?: Identifier | undefined;
   /** Seconds in which the token may be used; default 60. */
   readonly ttl?: number | undefined;
   /** Epoch seconds: when what the token opened ends, unless refreshed. */
@@ -70,23 +62,17 @@ function common(aud: string, { site, user, session, ttl = 60, until }: TokenClai
   if (until !== undefined && !(typeof until === "number" && Number.isFinite(until))) throw refuse("until is a number of epoch seconds");
   // Fractions, so that a revocation can tell the tokens of one second apart.
   const iat = Date.now() / 1000;
-  const sub = parseId(user, "user");
-  const sid = parseId(session, "session");
+  const sub = parseSubject(user, "user");
+  const sid = parseSubject(session, "session");
   return {
     aud,
-    site: parseSite(site),
+    site: parseSiteId(site),
     ...(sub === undefined ? {} : { sub }),
     ...(sid === undefined ? {} : { sid }),
     iat,
     exp: Math.ceil(iat + ttl),
     ...(until === undefined ? {} : { until }),
   };
-}
-
-function parseId(value: unknown, name: string): string | undefined {
-  if (value === undefined || value === null || value === "") return undefined;
-  if (typeof value === "string" && utf8Length(value) <= limits.subjectBytes && isWellFormed(value)) return value;
-  throw refuse(`A ${name} is a string of at most ${limits.subjectBytes} bytes`);
 }
 
 function checked(grants: readonly Grant[]): readonly Grant[] {

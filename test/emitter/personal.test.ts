@@ -28,7 +28,7 @@ describe("publishing to a user or a session", () => {
 
   it("refuses ids that are none, and what is no message", async () => {
     const site = createEmitter({ transport: new ScriptedTransport() }).site("5");
-    for (const id of ["", undefined, null, 5, {}, "x".repeat(129), "é".repeat(65), "\ud800"]) {
+    for (const id of ["", undefined, null, 5.5, {}, "x".repeat(129), "é".repeat(65), "\ud800"]) {
       expect((await refusal(site.user(id as string).publish())).code, String(id)).to.equal("bad-request");
       expect((await refusal(site.session(id as string).publish())).code, String(id)).to.equal("bad-request");
     }

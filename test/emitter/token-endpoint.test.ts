@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { jwtVerify } from "jose";
 import { grantCovers, parseConnectClaims, parseFilter, parseSubscribeClaims, type SubscribePermit } from "@bellwire/protocol";
-import { createTokenEndpoint, createTopics, defineTopic, parseKey, type TokenEndpointOptions } from "@bellwire/emitter";
+import { createTokenEndpoint, createTopics, defineTopic, parseKey, type TokenEndpointOptions, type UserLike } from "@bellwire/emitter";
 
 const KEY = "k".repeat(32);
 const URL_ = "wss://example.com/ws";
@@ -17,7 +17,8 @@ interface Reply {
   readonly site?: string;
   readonly token?: string;
   readonly subscribeToken?: string;
-  readonly results?: { topic: unknown; filter: unknown; error?: { code: string; message: string } }[];
+  readonly subscribeTokens?: readonly string[];
+  readonly results?: { topic: unknown; filter: unknown; token?: number; error?: { code: string; message: string; retry: string } }[];
   readonly error?: { code: string; message: string; retry: string };
 }
 
@@ -35,6 +36,9 @@ const topics = createTopics<User>([
   defineTopic("nothing", (() => undefined) as never),
   defineTopic("hangs", () => new Promise<boolean>(() => undefined)),
 ]);
+
+/** Subscriptions that no merging helps. */
+const UNLIKE = Array.from({ length: 60 }, (_, i) => ({ topic: "Contact_Updated_Topic", filter: { [`key${i}`]: "x".repeat(1000) } }));
 
 const reports: [Error, object][] = [];
 
@@ -186,18 +190,61 @@ describe("the token endpoint", () => {
       expect(grants.some((grant) => grantCovers(grant, topic, parseFilter(filter)))).to.equal(true);
   });
 
-  it("says which ones a full token has no room for", async () => {
-    const subscriptions = Array.from({ length: 60 }, (_, i) => ({
-      topic: "Contact_Updated_Topic",
-      filter: { [`key${i}`]: "x".repeat(1000) },
-    }));
-    const { response, reply } = await endpoint()({ subscriptions });
+  it("makes several tokens where one has no room for all, and says which covers what", async () => {
+    const { response, reply } = await endpoint()({ subscriptions: UNLIKE });
     expect(response.status).to.equal(200);
-    const errors = reply.results?.map(({ error }) => error?.code) ?? [];
-    const allowed = errors.filter((code) => code === undefined).length;
-    expect(allowed).to.be.within(5, 20);
-    expect(errors.slice(allowed)).to.deep.equal(Array(60 - allowed).fill("limit"));
-    expect((await permitOf(reply)).grants).to.have.length(allowed);
+    const tokens = reply.subscribeTokens ?? [];
+    expect(tokens).to.have.length.within(5, 9);
+    expect(tokens[0]).to.equal(reply.subscribeToken);
+    for (const token of tokens) expect(token.length).to.be.at.most(16_384);
+    const permits = await Promise.all(tokens.map((token) => permitOf({ subscribeToken: token })));
+    for (const [i, { topic, filter }] of UNLIKE.entries()) {
+      const result = reply.results?.[i];
+      const { grants } = permits[result?.token ?? 0] as SubscribePermit;
+      expect(grants.some((grant) => grantCovers(grant, topic, parseFilter(filter)))).to.equal(true);
+      // Clients that know of one token only ask for the others again.
+      if (result?.token === undefined) expect(result?.error).to.equal(undefined);
+      else expect([result.token > 0, result.error?.code, result.error?.retry]).to.deep.equal([true, "limit", "later"]);
+    }
+  });
+
+  it("takes 500 subscriptions of other topics, other keys and any script", async () => {
+    const rooms = [defineTopic("room.{id}", () => true)];
+    const subscriptions = Array.from({ length: 500 }, (_, i) => ({
+      topic: `room.${i}-7f9c24e5-2b1d-4a37-9d0e-7a1f00c4f1aa`,
+      filter: { name: `\u{1F514}\u{1F469}\u200D\u{1F4BB} \u0905\u092E\u0940\u0930 ${i}`, [`k${i % 7}`]: i },
+    }));
+    const { reply } = await endpoint({ topics: rooms })({ subscriptions });
+    const permits = await Promise.all((reply.subscribeTokens ?? []).map((token) => permitOf({ subscribeToken: token })));
+    expect(permits.length).to.be.above(3);
+    for (const [i, { topic, filter }] of subscriptions.entries()) {
+      const { grants } = permits[reply.results?.[i]?.token ?? 0] as SubscribePermit;
+      expect(grants.some((grant) => grantCovers(grant, topic, parseFilter(filter)))).to.equal(true);
+    }
+  });
+
+  it("refuses for good only the filter that no token has room for", async () => {
+    // 4 bytes a character in a token, and 2 units in a filter's bound.
+    const large = { name: Array.from({ length: 7 }, (_, i) => `${i}${"\u{1F514}".repeat(500)}`) };
+    const subscriptions = [{ topic: "Contact_Updated_Topic", filter: large }, { topic: "Contact_Updated_Topic" }];
+    const { reply } = await endpoint()({ subscriptions });
+    expect(reply.results?.map(({ error }) => [error?.code, error?.retry])).to.deep.equal([
+      ["too-large", "never"],
+      [undefined, undefined],
+    ]);
+    expect((await permitOf(reply)).grants.map(({ filter }) => filter.canonical)).to.deep.equal(["{}"]);
+  });
+
+  it("has room for grants beside the longest ids", async () => {
+    const id = "\u0001".repeat(128); // six characters each, as JSON
+    const authenticate = (): { site: string; user: User; session: string } => ({
+      site: "s".repeat(64),
+      user: { id, admin: false },
+      session: id,
+    });
+    const { response, reply } = await endpoint({ authenticate, kid: "k".repeat(200) })({ subscriptions: UNLIKE });
+    expect(response.status).to.equal(200);
+    expect(reply.subscribeTokens).to.have.length.above(5);
   });
 
   it("answers 401 where nobody is signed in, or the session is over", async () => {
@@ -222,11 +269,38 @@ describe("the token endpoint", () => {
     parseSubscribeClaims(await verified(reply.subscribeToken), { site: "5", user: "", session: "v1" }, Date.now() / 1000);
   });
 
-  it("takes the user as a bare id, or with a number as id", async () => {
-    for (const user of ["42", { id: 42 }]) {
-      const handler = createTokenEndpoint({ key: KEY, url: URL_, topics: [], authenticate: () => ({ site: "5", user }) });
-      const reply = (await (await handler(new Request("http://x/"))).json()) as Reply;
-      expect(await verified(reply.token)).to.include({ sub: "42" });
+  it("takes ids that are integers, and writes them as text", async () => {
+    for (const user of ["42", { id: "42" }, 42, { id: 42 }, 42n]) {
+      const handler = createTokenEndpoint<UserLike>({
+        key: KEY,
+        url: URL_,
+        topics: [defineTopic("T", () => true)],
+        authenticate: () => ({ site: 5, user, session: 7 }),
+      });
+      const body = JSON.stringify({ subscriptions: [{ topic: "T" }] });
+      const headers = { "content-type": "application/json" };
+      const reply = (await (await handler(new Request("http://x/", { method: "POST", headers, body }))).json()) as Reply;
+      expect(reply.site).to.equal("5");
+      for (const token of [reply.token, reply.subscribeToken]) expect(await verified(token)).to.include({ site: "5", sub: "42", sid: "7" });
+    }
+  });
+
+  it("tells the application, and nobody else, which id is none and what it got", async () => {
+    for (const [identity, sentence] of [
+      [{ site: 5.5, user: "ann" }, /^A site is .*, not the number 5.5$/],
+      [{ site: undefined, user: "ann" }, /^A site is .*, not undefined$/],
+      [{ site: "a b", user: "ann" }, /^A site is .*, not "a b"$/],
+      [{ site: "5", user: true }, /^A user is .*, not the boolean true$/],
+      [{ site: "5", user: { id: {} } }, /^A user is .*, not an object$/],
+      [{ site: "5", user: 2 ** 60 }, /^A user is .*, not 1152921504606847000, which is beyond 2\^53: pass it as a string$/],
+      [{ site: "5", user: "ann", session: ["s"] }, /^A session is .*, not an array$/],
+      [{ site: "5", user: "x".repeat(129) }, /^A user is .*, not "x{40}" and 89 more characters$/],
+    ] as const) {
+      reports.splice(0);
+      const { response, reply } = await endpoint({ authenticate: () => identity as never })();
+      expect([response.status, reply.error?.message]).to.deep.equal([500, "The token endpoint failed"]);
+      expect(reports.map(([{ message }]) => message)).to.have.length(1);
+      expect(reports[0]?.[0].message).to.match(sentence);
     }
   });
 

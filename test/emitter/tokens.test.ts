@@ -92,8 +92,8 @@ describe("a minted token", () => {
   it("is refused where a relay would refuse it", async () => {
     for (const claims of [
       { site: "a b" },
-      { site: 5 },
-      { site: "5", user: 42 },
+      { site: 5.5 },
+      { site: "5", user: true },
       { site: "5", user: "é".repeat(65) },
       { site: "5", ttl: 0 },
       { site: "5", until: "tomorrow" },

@@ -17,6 +17,7 @@ import {
   type JsonObject,
   type Reason,
 } from "@bellwire/protocol";
+import { shown } from "../identifier.js";
 
 /** Whom a command is about: the connections of one user, one session or one page load of a site; none of them: of everybody there. */
 export interface Target {
@@ -148,7 +149,7 @@ function parseReason(value: unknown): Reason {
 function parseText(name: string, value: unknown, most: number): string | undefined {
   if (!isGiven(value)) return undefined;
   if (typeof value === "string" && value !== "" && value.length <= most && utf8Length(value) <= most && isWellFormed(value)) return value;
-  throw refuse(`${name} is a string of 1 to ${most} bytes`);
+  throw refuse(`${name} is a string of 1 to ${most} bytes, not ${shown(value)}`);
 }
 
 function isGiven(value: unknown): boolean {

@@ -1,4 +1,5 @@
 import type { Code, Filter, Reason } from "@bellwire/protocol";
+import { idText, type Identifier } from "../identifier.js";
 import type { PublishOptions } from "../message.js";
 import type { PersonalKind } from "../personal.js";
 import type { PersonalPublisher } from "../site.js";
@@ -49,10 +50,10 @@ export interface PersonControl extends TargetControl, PersonalPublisher {}
 
 /** What a whole site's connections can be made to do. */
 export interface SiteControl {
-  /** @param user an id as in a token's `sub` */
-  user(user: string): PersonControl;
-  /** @param session an id as in a token's `sid` */
-  session(session: string): PersonControl;
+  /** @param user an id as in a token's `sub`; an integer counts as its text */
+  user(user: Identifier): PersonControl;
+  /** @param session an id as in a token's `sid`; an integer counts as its text */
+  session(session: Identifier): PersonControl;
   /** @param client the page load, as `client.id` names it in the browser. Whoever reloads the page is another client. */
   client(client: string): TargetControl;
   /** `unsubscribe` for everybody on the site. */
@@ -69,9 +70,13 @@ type PublishTo = (kind: PersonalKind, id: string, data?: object, options?: Publi
  * @param publish to the personal topic of a user or session
  */
 export function siteControl(send: Send, publish: PublishTo): SiteControl {
+  const person = (kind: PersonalKind, id: string): PersonControl => ({
+    ...targetControl(send, { [kind]: id }),
+    publish: (data, options) => publish(kind, id, data, options),
+  });
   return {
-    user: (user) => ({ ...targetControl(send, { user }), publish: (data, options) => publish("user", user, data, options) }),
-    session: (session) => ({ ...targetControl(send, { session }), publish: (data, options) => publish("session", session, data, options) }),
+    user: (user) => person("user", idText(user) as string),
+    session: (session) => person("session", idText(session) as string),
     client: (client) => targetControl(send, { client }),
     unsubscribe: (topic, filter) => send("unsubscribe", { topic, filter }),
     revoke: (options) => send("revoke", { ...options, ...EVERYBODY }),

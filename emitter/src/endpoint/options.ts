@@ -1,21 +1,22 @@
 import type { IncomingMessage } from "node:http";
 import type { Grant } from "@bellwire/protocol";
 import { readEnabled, readText, type Environment } from "../environment.js";
+import type { Identifier } from "../identifier.js";
 import { parseKey, type Key } from "../key.js";
 import { createReporter, type ErrorContext, type OnError } from "../reporter.js";
 import type { TopicDefinition } from "../topics/define-topic.js";
 import { createTopics, type Topics } from "../topics/registry.js";
 
-/** A user: the id alone, or whatever object has one. An `id` that is a number is used as text. */
-export type UserLike = string | { readonly id: string | number };
+/** A user: the id alone, or whatever object has one. An id that is an integer is used as text. */
+export type UserLike = Identifier | { readonly id: Identifier };
 
 /** Who a request comes from, and on which site. */
 export interface Identity<User extends UserLike = UserLike> {
-  readonly site: string;
+  readonly site: Identifier;
   /** Handed to `canSubscribe` as it is; its id goes into the tokens. Absent: a visitor, where `allowAnonymous` is on. */
   readonly user?: User | null | undefined;
   /** The session's id, so that it can be addressed and ended; don't use a secret such as the cookie's value. */
-  readonly session?: string | undefined;
+  readonly session?: Identifier | undefined;
   /** Shown to others where a topic has presence. */
   readonly info?: unknown;
   /** Epoch seconds: when the connection ends unless refreshed, e.g. the end of the session. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { BellwireError, type JsonObject } from "@bellwire/protocol";
 import { within } from "../redis/failure.js";
+import { parseSiteId, parseSubject } from "../identifier.js";
 import { mintConnectToken } from "../tokens.js";
 import { readEndpointOptions, type EndpointSettings, type Identity, type TokenEndpointOptions, type UserLike } from "./options.js";
 import { readBody } from "./request-body.js";
@@ -17,7 +18,7 @@ const MAX_SUBSCRIPTIONS = 500;
  *
  * `POST {}` answers `{enabled: true, url, site, token}` for the connection. `POST {subscriptions: [{topic, filter}]}`, at most
  * 500, also answers `results`, one for each, in order, with an `error` where it is refused, and `subscribeToken`, one for all
- * that are allowed. `GET` answers like `POST {}`. Nobody signed in: 401. Switched off: `{enabled: false}`.
+ * that are allowed; where one is too small, `subscribeTokens` and in each result `token`, which of them. `GET` answers like `POST {}`. Nobody signed in: 401. Switched off: `{enabled: false}`.
  *
  * @throws TypeError for an option that is wrong or missing
  */
@@ -44,13 +45,12 @@ async function answer<User extends UserLike>(
   const body = request.method === "POST" ? await readBody(request, MAX_BODY_BYTES) : {};
   const subscriptions = parseSubscriptions(body);
   const identity = await run(settings, "authenticate", () => settings.authenticate(request, req));
-  const user = idOf(identity?.user);
-  if (identity === null || identity === undefined || (user === undefined && settings.allowAnonymous !== true)) {
-    throw new BellwireError("token-missing", "Sign in first");
-  }
+  if (identity === null || identity === undefined) throw new BellwireError("token-missing", "Sign in first");
+  const { site, user, session } = await run(settings, "The identity", () => idsOf(identity));
+  if (user === undefined && settings.allowAnonymous !== true) throw new BellwireError("token-missing", "Sign in first");
   if (typeof identity.until === "number" && identity.until <= Date.now() / 1000)
     throw new BellwireError("token-missing", "The session has ended");
-  const who = { site: identity.site, user, session: identity.session, ttl: settings.ttl, until: identity.until };
+  const who = { site, user, session, ttl: settings.ttl, until: identity.until };
   const token = await run(settings, "The connection token", async () =>
     mintConnectToken(
       settings.key,
@@ -63,7 +63,7 @@ async function answer<User extends UserLike>(
       ? settings.url
       : await run(settings, "url", () => (settings.url as (request: Request) => string)(request));
   const granted = subscriptions === undefined ? {} : await grantSubscriptions(subscriptions, who, identity.user ?? null, settings);
-  return { enabled: true, url, site: identity.site, token, ...granted };
+  return { enabled: true, url, site, token, ...granted };
 }
 
 function parseSubscriptions({ subscriptions }: JsonObject): readonly unknown[] | undefined {
@@ -83,11 +83,10 @@ async function run<User extends UserLike, T>(settings: EndpointSettings<User>, w
   }
 }
 
-function idOf(user: Identity["user"]): string | undefined {
+/** Who asks, with every id as text. @throws BellwireError for what is no id, reported to the application */
+function idsOf({ site, user, session }: Identity): { site: string; user: string | undefined; session: string | undefined } {
   const id: unknown = typeof user === "object" && user !== null ? user.id : user;
-  if (id === undefined || id === null || id === "") return undefined;
-  // A number's text is the id everywhere else; anything stranger is refused where the token is made.
-  return typeof id === "number" && Number.isSafeInteger(id) ? String(id) : (id as string);
+  return { site: parseSiteId(site), user: parseSubject(id, "user"), session: parseSubject(session, "session") };
 }
 
 function reply(body: object, status = 200, headers: Record<string, string> = {}): Response {
