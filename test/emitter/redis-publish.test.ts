@@ -117,6 +117,33 @@ describe("publishing with a plain Redis client", () => {
     expect(await redis.pttl(log)).to.be.within(3_600_000, 3_660_000);
   });
 
+  it("recognises a late first attempt for five minutes, remembers a thousand retries, and nothing of ordinary publishes", async () => {
+    const log = "bellwire:0:{acme:T}";
+    const args = (...ids: string[]): string[] => ["5000", "60000", ...ids.flatMap((id) => ["{}", id, "", "r"])];
+    const epoch = ((await evaluate([log], ["5000", "60000", "{}", "first", "", ""])) as string).split(" ")[0] as string;
+    expect(await redis.keys("*retried*")).to.deep.equal([]);
+    for (let i = 0; i < 1100; i += 100) await evaluate([log], args(...Array.from({ length: 100 }, (_, j) => `r${i + j}`)));
+    const retried = `${log}:retried:${epoch}`;
+    expect(await redis.zcard(retried)).to.equal(1000);
+    expect(await redis.ttl(retried)).to.be.within(295, 300);
+    expect(await evaluate([log], ["5000", "60000", "{}", "r1099", "", ""])).to.equal(`${epoch} 1101*`);
+    expect(await evaluate([log], ["5000", "60000", "{}", "r100", "", ""])).to.equal(`${epoch} 102*`);
+  });
+
+  it("works for a user who may not keep what was retried, and where something else stands in its place", async () => {
+    const log = "bellwire:0:{acme:T}";
+    const epoch = ((await evaluate([log], ["1000", "60000", "{}", "a", "", ""])) as string).split(" ")[0] as string;
+    await redis.set(`${log}:retried:${epoch}`, "of another type");
+    expect(await evaluate([log], ["1000", "60000", "{}", "b", "", "r", "{}", "c", "", ""])).to.equal(`${epoch} 2 3`);
+    await redis.acl("SETUSER", "narrow", "on", ">pw", "~*", "&*", "+@all", "-exists", "-zadd");
+    const narrow = new Redis({ port: server.port, username: "narrow", password: "pw" });
+    try {
+      expect(await narrow.eval(script, 1, log, "1000", "60000", "{}", "d", "", "r")).to.equal(`${epoch} 4`);
+    } finally {
+      narrow.disconnect();
+    }
+  });
+
   it("begins another epoch where something else stands under the log's name", async () => {
     await redis.set("bellwire:0:{acme:T}", "of another type");
     const first = (await evaluate(["bellwire:0:{acme:T}"], ["1000", "60000", "{}", "a", "", ""])) as string;

@@ -13,6 +13,8 @@ interface Call {
   readonly far: Socket;
   /** Half-open: what is sent is lost, and neither end learns that the other is gone. */
   dead: boolean;
+  /** What the caller has sent and the other end is to get later. */
+  held: Buffer[] | undefined;
 }
 
 /** A TCP line that can fail in all the ways of a network. */
@@ -78,6 +80,26 @@ export class Line {
     }
   }
 
+  /** Keeps what the callers of this moment send, as a buffer on the way does; answers pass. */
+  hold(): void {
+    for (const call of this.#calls) call.held ??= [];
+  }
+
+  /** Resets these callers' connections. The other end is not told. */
+  giveUp(): void {
+    for (const { near, held } of this.#calls) if (held !== undefined) near.resetAndDestroy();
+  }
+
+  /** Delivers what was kept, and the end of the connections that were given up. */
+  release(): void {
+    for (const call of this.#calls) {
+      const { near, far, held } = call;
+      call.held = undefined;
+      for (const chunk of held ?? []) far.write(chunk);
+      if (near.destroyed) far.destroySoon();
+    }
+  }
+
   /** Each packet takes so many milliseconds more. */
   delay(ms: number): void {
     this.#delay = ms;
@@ -102,7 +124,7 @@ export class Line {
       return void near.resetAndDestroy();
     }
     if (this.#caller !== undefined) far.write(`PROXY TCP4 ${this.#caller} 127.0.0.1 ${near.remotePort ?? 1} ${this.port}\r\n`);
-    const call: Call = { near, far, dead: this.#swallowing };
+    const call: Call = { near, far, dead: this.#swallowing, held: undefined };
     this.#calls.add(call);
     this.#connect(call, near, far);
     this.#connect(call, far, near);
@@ -132,12 +154,13 @@ export class Line {
       if (due <= now) run();
       else setTimeout(run, due - now);
     };
-    from.on("data", (chunk) => {
-      if (!call.dead) later(() => !call.dead && !to.destroyed && to.write(chunk));
+    from.on("data", (chunk: Buffer) => {
+      if (from === call.near && call.held !== undefined) call.held.push(chunk);
+      else if (!call.dead) later(() => !call.dead && !to.destroyed && to.write(chunk));
     });
     from.on("close", () => {
       if (call.near.destroyed && call.far.destroyed) this.#calls.delete(call);
-      if (!call.dead) later(() => !call.dead && to.destroySoon());
+      if (!call.dead && !(from === call.near && call.held !== undefined)) later(() => !call.dead && to.destroySoon());
     });
   }
 

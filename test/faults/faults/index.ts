@@ -7,6 +7,7 @@ import { halfOpen } from "./half-open.js";
 import { lineCut } from "./line-cut.js";
 import { neighbours } from "./neighbours.js";
 import { publisherKilled } from "./publisher-killed.js";
+import { publisherStuck } from "./publisher-stuck.js";
 import { redisAppendOnly, redisKill, redisSnapshot, redisStop } from "./redis-ends.js";
 import { flushAll, memoryEvicts, memoryFull, scriptFlush } from "./redis-forgets.js";
 import { relayKill, relayStop, relayTerm } from "./relay-ends.js";
@@ -38,5 +39,6 @@ export const FAULTS: readonly Fault[] = [
   relayInTheDark,
   relayStalled,
   publisherKilled,
+  publisherStuck,
   garbage,
 ];
