@@ -1,4 +1,4 @@
-import Fastify, { type FastifyInstance, type FastifyReply } from "fastify";
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { BellwireError } from "@bellwire/protocol";
 import { toBellwireError } from "../failure.js";
 import type { Logger } from "../logger.js";
@@ -9,30 +9,39 @@ const BODY_BYTES = 1_048_576;
  * An HTTP server whose every error has the contract's shape, `{error: {code, message, retry}}`.
  */
 export function createApp(logger: Logger): FastifyInstance {
-  const answer = (error: unknown, reply: FastifyReply): void => {
-    const known = httpError(error);
+  const answer = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
+    const known = httpError(error, request.headers["content-type"]);
     if (known.code === "internal") logger.failure("http", known.cause ?? known);
     if (known.after !== undefined) reply.header("retry-after", Math.ceil(known.after / 1000));
     reply.code(known.status).send({ error: known.toJSON() });
   };
   const app = Fastify({
     bodyLimit: BODY_BYTES,
+    // Data is data: a key such as __proto__ is an own one after parsing, and nothing here copies data by assignment.
+    onProtoPoisoning: "ignore",
+    onConstructorPoisoning: "ignore",
     forceCloseConnections: true,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 256 },
     // Of requests that never reach the router, e.g. a URL that can't be decoded.
-    frameworkErrors: (error, _request, reply) => answer(error, reply),
+    frameworkErrors: (error, request, reply) => answer(error, request, reply),
   });
+  // JSON alone is taken: a body of another type gets the sentence that says so, not one about what was read from it.
+  app.removeContentTypeParser("text/plain");
   app.setNotFoundHandler(() => {
     throw new BellwireError("not-found", "There is nothing here");
   });
-  app.setErrorHandler((error, _request, reply) => answer(error, reply));
+  app.setErrorHandler((error, request, reply) => answer(error, request, reply));
   return app;
 }
 
 /** Fastify's own refusals (broken JSON, wrong media type, too long a body) carry a status below 500. */
-function httpError(error: unknown): BellwireError {
-  const { statusCode, message } = error as { statusCode?: number; message?: string };
+function httpError(error: unknown, type: string | undefined): BellwireError {
+  const { code, statusCode, message } = error as { code?: string; statusCode?: number; message?: string };
   if (error instanceof BellwireError || statusCode === undefined || statusCode >= 500) return toBellwireError(error);
   if (statusCode === 413) return new BellwireError("too-large", `The body is longer than ${BODY_BYTES} bytes`);
+  if (statusCode === 415 || code === "FST_ERR_CTP_INVALID_MEDIA_TYPE") {
+    const instead = type === undefined || type === "" ? "there is no Content-Type" : `not ${JSON.stringify(type.slice(0, 100))}`;
+    return new BellwireError("bad-request", `Send the body as JSON, with the header Content-Type: application/json (${instead})`);
+  }
   return new BellwireError("bad-request", message ?? "The request can't be read");
 }
