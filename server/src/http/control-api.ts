@@ -1,7 +1,20 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { COMMAND_KINDS, parseCommand, type Command } from "@bellwire/emitter/internal";
+import { COMMAND_KINDS, parseCommand, type Command, type CommandKind } from "@bellwire/emitter/internal";
+import { asObject } from "@bellwire/protocol";
 import type { ClusterCounts } from "../control/counts.js";
 import type { ApiKeys } from "./api-keys.js";
+import { requireKnown } from "./known-fields.js";
+
+const SCOPE: readonly string[] = ["user", "session", "client", "topic", "filter"];
+/** What a command's body may hold. Relays tell each other more in time, so that only bodies from outside are so strict. */
+const FIELDS: Readonly<Record<CommandKind, readonly string[]>> = {
+  subscribe: SCOPE,
+  unsubscribe: SCOPE,
+  // topic and filter are refused with the remedy, further on.
+  disconnect: [...SCOPE, "code", "reason"],
+  revoke: [...SCOPE, "jti"],
+};
+const REASON_FIELDS: readonly string[] = ["code", "message"];
 
 export interface ControlApiOptions {
   readonly keys: ApiKeys;
@@ -18,6 +31,7 @@ export function registerControl(app: FastifyInstance, { keys, send, counts }: Co
 
   for (const kind of COMMAND_KINDS) {
     app.post<Site>(`/v1/sites/:site/${kind}`, { onRequest: ofSite }, async (request) => {
+      requireFields(kind, request.body);
       await send(parseCommand(kind, request.params.site, request.body));
       return {};
     });
@@ -28,4 +42,13 @@ export function registerControl(app: FastifyInstance, { keys, send, counts }: Co
     reply.header("cache-control", "no-store");
     return counts();
   });
+}
+
+/** @throws BellwireError `bad-request` for a field that the command does not have */
+function requireFields(kind: CommandKind, body: unknown): void {
+  const source = asObject(body);
+  if (source === undefined) return; // refused further on
+  requireKnown(source, FIELDS[kind], `a ${kind}`);
+  const reason = kind === "disconnect" ? asObject(source.reason) : undefined;
+  if (reason !== undefined) requireKnown(reason, REASON_FIELDS, "reason");
 }

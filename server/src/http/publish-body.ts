@@ -9,12 +9,17 @@ import {
   type PersonalKind,
   type Publication,
 } from "@bellwire/emitter/internal";
+import { requireKnown } from "./known-fields.js";
 
 /** One topic of one message, `$user` or `$session` for a personal one: what to append, or what is wrong with it. */
 export type ParsedItem =
   { readonly topic: string; readonly publication: Publication } | { readonly topic: string; readonly error: BellwireError };
 
 export const PUBLISH_LIMITS = { messages: 1000, topics: 100 } as const;
+
+const ADDRESSES = ["topic", "topics", "user", "session"] as const;
+const FIELDS: readonly string[] = [...ADDRESSES, "data", "idempotencyKey", "except"];
+const EXCEPT_FIELDS: readonly string[] = ["user", "session", "client"];
 
 /**
  * Reads the body of a publish: one message, or `{messages: [...]}`; an item for each topic of each message, in order. Items of
@@ -24,24 +29,33 @@ export const PUBLISH_LIMITS = { messages: 1000, topics: 100 } as const;
 export function parsePublishBody(body: unknown, site: string, maxDataBytes: number): ParsedItem[] {
   const source = asObject(body);
   if (source === undefined) throw bad("The body is a JSON object: {topic, data} or {messages: [...]}");
-  if (source.messages === undefined) return parseMessage(source, site, maxDataBytes);
+  requireKnown(source, [...FIELDS, "messages"], "a publish");
+  if (source.messages === undefined || source.messages === null) return parseMessage(source, site, maxDataBytes);
+  const beside = FIELDS.find((name) => source[name] !== undefined && source[name] !== null);
+  if (beside !== undefined) throw bad(`${beside} belongs into each of the messages, not beside them`);
   if (!Array.isArray(source.messages) || source.messages.length === 0) throw bad("messages is a list with at least one message");
   if (source.messages.length > PUBLISH_LIMITS.messages) throw bad(`At most ${PUBLISH_LIMITS.messages} messages in one request`);
   return source.messages.flatMap((item) => {
     try {
-      return parseMessage(asObject(item), site, maxDataBytes);
+      return parseMessage(parseItem(item), site, maxDataBytes);
     } catch (error) {
       return topicsNamed(item).map((topic) => ({ topic, error: error as BellwireError }));
     }
   });
 }
 
-function parseMessage(source: Record<string, unknown> | undefined, site: string, maxDataBytes: number): ParsedItem[] {
+function parseItem(item: unknown): Record<string, unknown> {
+  const source = asObject(item);
   if (source === undefined) throw bad("A message is an object: {topic, data}");
+  requireKnown(source, FIELDS, "a message");
+  return source;
+}
+
+function parseMessage(source: Record<string, unknown>, site: string, maxDataBytes: number): ParsedItem[] {
   const topics = parseAddress(source);
   const data = encodeData(source.data ?? {}, maxDataBytes);
   const given = parseIdempotencyKey(source.idempotencyKey);
-  const except = parseExcept(knownExcept(source.except));
+  const except = parseExcept(checkedExcept(source.except));
   const common = {
     site,
     data,
@@ -55,8 +69,6 @@ function parseMessage(source: Record<string, unknown> | undefined, site: string,
 
 /** A topic as results name it, and the one whose log it is. */
 type Named = { readonly topic: string; readonly log: string } | { readonly topic: string; readonly error: BellwireError };
-
-const ADDRESSES = ["topic", "topics", "user", "session"] as const;
 
 /** Where a message goes; of a list of topics, those that can't be used with what is wrong. */
 function parseAddress(source: Record<string, unknown>): Named[] {
@@ -86,10 +98,10 @@ function parseTopics(topics: unknown): Named[] {
   });
 }
 
-/** Fields of `except` that the contract does not know are ignored, as everywhere in a request. */
-function knownExcept(value: unknown): unknown {
+function checkedExcept(value: unknown): unknown {
   const source = asObject(value);
-  return source === undefined ? value : { user: source.user, session: source.session, client: source.client };
+  if (source !== undefined) requireKnown(source, EXCEPT_FIELDS, "except");
+  return value;
 }
 
 function topicsNamed(item: unknown): string[] {
