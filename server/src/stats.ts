@@ -8,8 +8,12 @@ export class Stats {
   resyncs = 0;
   /** Payloads and entries that were no messages. */
   garbage = 0;
+  /** Over HTTP. */
   published = 0;
   publishFailures = 0;
+  /** By clients, over their sockets. */
+  clientPublishes = 0;
+  clientPublishFailures = 0;
   /** Sockets closed because they could not keep up. */
   slow = 0;
   /** Errors answered to clients, by code. */

@@ -107,6 +107,9 @@ for (const onRedis of [true, false]) {
 
     it("is refused where what is asked is wrong", async () => {
       const wrong: [topic: string, query: Record<string, string>, status: number][] = [
+        ["T", { since: "" }, 400],
+        ["T", { limit: "" }, 400],
+        ["T", { filter: "" }, 400],
         ["T", { since: "5" }, 400],
         ["T", { since: "a-b" }, 400],
         ["T", { since: `${"x".repeat(33)}-5` }, 400],

@@ -195,7 +195,7 @@ describe("the HTTP API", () => {
       const site = (name: string): string => `${relay.httpUrl}/v1/sites/${name}/publish`;
       const wrong: [url: string, init: RequestInit, status: number, code: string][] = [
         [site("5"), { method: "POST", headers, body: "<a/>" }, 400, "bad-request"],
-        [site("5"), { headers }, 404, "not-found"],
+        [site("5"), { headers }, 405, "unsupported"],
         [`${relay.httpUrl}/v1/nothing`, { headers }, 404, "not-found"],
         [`${relay.httpUrl}/`, {}, 404, "not-found"],
         [`${relay.httpUrl}/%`, {}, 400, "bad-request"],
@@ -207,6 +207,34 @@ describe("the HTTP API", () => {
       for (const name of ["a b", "é", "$user", "x".repeat(65), "a.b"]) {
         const { status, body } = await post(relay, encodeURIComponent(name), { topic: "news" });
         expect([status, body.error?.code], name).to.deep.equal([400, "bad-request"]);
+      }
+    });
+
+    it("a method that is not offered, with those that are", async () => {
+      const relay = await stage.relay();
+      const headers = { authorization: `Bearer ${relay.apiKey}` };
+      const cases: [method: string, path: string, allow: string][] = [
+        ["GET", "/v1/sites/5/publish", "POST"],
+        ["PUT", "/v1/sites/5/publish/", "POST"],
+        ["DELETE", "/v1/sites/5/revoke?x=/y", "POST"],
+        ["POST", "/v1/sites/5/topics/news/history", "GET, HEAD"],
+        ["PATCH", "/v1/counts", "GET, HEAD"],
+        ["POST", "/v1/openapi.json", "GET, HEAD"],
+        ["OPTIONS", "/healthz", "GET, HEAD"],
+        ["POST", "/client.js", "GET, HEAD"],
+      ];
+      for (const [method, path, allow] of cases) {
+        const answer = await request(relay.httpUrl + path, { method, headers });
+        expect([answer.status, answer.headers.get("allow"), answer.body.error?.code, answer.body.error?.retry], path).to.deep.equal([
+          405,
+          allow,
+          "unsupported",
+          "never",
+        ]);
+        expect(answer.body.error?.message).to.include(`${method} is not offered here: use`);
+      }
+      for (const path of ["/v1/sites/5/nothing", "/v1/sites/5/publish/more", "/v1"]) {
+        expect((await request(relay.httpUrl + path, { method: "POST", headers })).status, path).to.equal(404);
       }
     });
 
@@ -263,16 +291,17 @@ describe("the HTTP API", () => {
     });
 
     it("metrics that count what happened", async () => {
-      const relay = await stage.relay();
+      const relay = await stage.relay({ file: { topics: { chat: { publish: true } } } });
       const metric = async (name: string): Promise<number> => {
         const { text, headers } = await request(`${relay.httpUrl}/metrics`);
         expect(headers.get("content-type")).to.match(/^text\/plain/);
         const line = text.split("\n").find((each) => each.startsWith(`${name} `));
         return Number(line?.slice(name.length));
       };
-      const client = await stage.connect(relay);
+      const client = await stage.connect(relay, { claims: { grants: [{ topic: "chat", publish: true }] } });
       await client.subscribe({ id: "1", topic: "news" }, { id: "2", topic: "other" });
       await publish(relay, "news", { id: 1 });
+      for (let id = 1; id <= 3; id++) await client.emit("publish", { topic: "chat", data: { id } });
       await client.until(() => client.messages("news").length === 1);
       await client.emit("rpc", {});
       expect(await metric("bellwire_connections")).to.equal(1);
@@ -282,7 +311,8 @@ describe("the HTTP API", () => {
       expect(await metric("bellwire_cached_messages")).to.equal(1);
       expect(await metric("bellwire_messages_heard_total")).to.equal(1);
       expect(await metric("bellwire_deliveries_total")).to.equal(1);
-      expect(await metric("bellwire_published_total")).to.equal(1);
+      expect(await metric("bellwire_published_total"), "over HTTP").to.equal(1);
+      expect(await metric("bellwire_client_published_total")).to.equal(3);
       expect(await metric('bellwire_refusals_total{code="bad-request"}')).to.equal(1);
       client.close();
       await eventually(() => relay.relay.gateway?.connections.size === 0, "the client is gone");

@@ -2,6 +2,14 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { BellwireError } from "@bellwire/protocol";
 import { toBellwireError } from "../failure.js";
 import type { Logger } from "../logger.js";
+import { Offered } from "./offered.js";
+
+declare module "fastify" {
+  interface FastifyInstance {
+    /** What is answered here at all. */
+    readonly offered: Offered;
+  }
+}
 
 const BODY_BYTES = 1_048_576;
 
@@ -27,8 +35,14 @@ export function createApp(logger: Logger): FastifyInstance {
   });
   // JSON alone is taken: a body of another type gets the sentence that says so, not one about what was read from it.
   app.removeContentTypeParser("text/plain");
-  app.setNotFoundHandler(() => {
-    throw new BellwireError("not-found", "There is nothing here");
+  const offered = new Offered();
+  app.decorate("offered", offered);
+  app.addHook("onRoute", ({ url, method }) => offered.add(url, [method].flat()));
+  app.setNotFoundHandler((request, reply) => {
+    const methods = offered.methodsFor(request.url);
+    if (methods.length === 0) throw new BellwireError("not-found", "There is nothing here");
+    const error = new BellwireError("unsupported", `${request.method} is not offered here: use ${methods.join(" or ")}`);
+    return reply.code(405).header("allow", methods.join(", ")).send({ error: error.toJSON() });
   });
   app.setErrorHandler((error, request, reply) => answer(error, request, reply));
   return app;

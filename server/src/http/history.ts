@@ -42,16 +42,16 @@ export function isLogPosition({ epoch }: Position): boolean {
 
 /** Reads `since=<epoch>-<offset>`. @throws BellwireError `bad-request` */
 export function parseSince(text: string | undefined): Position | undefined {
-  if (text === undefined || text === "") return undefined;
+  if (text === undefined) return undefined;
   const at = text.lastIndexOf("-");
   const [epoch, offset] = [text.slice(0, Math.max(0, at)), text.slice(at + 1)];
   if (at >= 0 && isEpoch(epoch) && /^\d{1,16}$/.test(offset) && isOffset(Number(offset))) return { epoch, offset: Number(offset) };
-  throw new BellwireError("bad-request", "since is a position: <epoch>-<offset>");
+  throw new BellwireError("bad-request", "since is a position, <epoch>-<offset>; leave it out to get the newest messages");
 }
 
 /** Reads `limit`. @throws BellwireError `bad-request` */
 export function parseLimit(text: string | undefined): number {
-  if (text === undefined || text === "") return HISTORY_LIMITS.byDefault;
+  if (text === undefined) return HISTORY_LIMITS.byDefault;
   const limit = /^\d{1,4}$/.test(text) ? Number(text) : 0;
   if (limit >= 1 && limit <= HISTORY_LIMITS.messages) return limit;
   throw new BellwireError("bad-request", `limit is a number from 1 to ${HISTORY_LIMITS.messages}`);

@@ -52,6 +52,8 @@ export function registerMetrics(app: FastifyInstance, stats: Stats, gauges: Gaug
   counter("garbage", "Payloads and log entries that were no messages", () => stats.garbage);
   counter("published", "Messages published over HTTP", () => stats.published);
   counter("publish_failures", "Publishes over HTTP that failed", () => stats.publishFailures);
+  counter("client_published", "Messages published by clients", () => stats.clientPublishes);
+  counter("client_publish_failures", "Publishes by clients that failed", () => stats.clientPublishFailures);
   counter("slow_closes", "Sockets closed because they did not read", () => stats.slow);
   new Counter({
     name: "bellwire_refusals_total",

@@ -67,14 +67,17 @@ function one(query: Site["Querystring"], name: string): string | undefined {
   throw new BellwireError("bad-request", `${name} is there more than once`);
 }
 
-/** Reads a filter as JSON text; absent or empty: everything. @throws BellwireError `bad-request` */
+/** Reads a filter as JSON text; absent: everything. @throws BellwireError `bad-request` */
 function parseFilterText(text: string | undefined): ParsedFilter {
-  if (text === undefined || text === "") return parseFilter(undefined);
+  if (text === undefined) return parseFilter(undefined);
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    throw new BellwireError("bad-request", 'filter is JSON: an object such as {"id":5}');
+    throw new BellwireError(
+      "bad-request",
+      'filter is JSON: an object such as {"id":5}, encoded for a URL; leave it out to mean everything',
+    );
   }
   return parseFilter(value);
 }

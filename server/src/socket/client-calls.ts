@@ -59,10 +59,10 @@ export class ClientCalls {
     };
     try {
       const position = await log.append(publication, PUBLISH_TIMEOUT_MS);
-      stats.published++;
+      stats.clientPublishes++;
       return position;
     } catch (error) {
-      stats.publishFailures++;
+      stats.clientPublishFailures++;
       throw error;
     }
   }
