@@ -22,8 +22,9 @@ import { ApiKeys } from "./http/api-keys.js";
 import { registerApi } from "./http/api.js";
 import { registerControl } from "./http/control-api.js";
 import { createApp } from "./http/app.js";
+import { Farewell } from "./http/farewell.js";
 import { registerMetrics } from "./http/metrics.js";
-import { rewriteRequests } from "./http/rewrite.js";
+import { isSocketPath, rewriteRequests } from "./http/rewrite.js";
 import { registerBundle, registerHealth, type Readiness } from "./http/public.js";
 import { listen } from "./listen.js";
 import { MemoryLog } from "./log/memory.js";
@@ -87,6 +88,7 @@ export class Relay {
   readonly #logger: Logger;
   readonly #app: FastifyInstance;
   readonly #internal: FastifyInstance | undefined;
+  readonly #farewell: Farewell = new Farewell();
   readonly #takesConnections: RelayOptions["takesConnections"];
   readonly #server: HttpServer | undefined;
   readonly #stall: StallWatch = new StallWatch();
@@ -135,13 +137,19 @@ export class Relay {
     });
     this.#app = createApp(this.#logger);
     this.#internal = config.internalPort === undefined ? undefined : createApp(this.#logger);
-    registerHealth(this.#app, () => this.readiness());
+    for (const app of this.#apps) registerHealth(app, () => this.readiness());
     if (config.enabled) this.gateway = this.#open(admission, hooks, options.timing?.grace);
+    for (const { server } of this.#apps)
+      this.#farewell.watch(server, isSocketPath, this.#server === undefined || server !== this.#app.server);
     // After the gateway, which puts itself before every listener that is there.
     rewriteRequests(this.#app.server, {
       prefix: this.#prefix,
       turnsAway: () => this.gateway?.refusal !== undefined,
     });
+  }
+
+  get #apps(): FastifyInstance[] {
+    return this.#internal === undefined ? [this.#app] : [this.#app, this.#internal];
   }
 
   /** What only a relay that is switched on has: sockets, the API, the browser's bundle. */
@@ -341,6 +349,7 @@ export class Relay {
   async drain(timing: DrainTiming = this.config.drain): Promise<void> {
     const { gateway } = this;
     this.#draining = true;
+    this.#farewell.begin();
     if (gateway === undefined) return;
     const drain = new Drain(gateway.connections, timing);
     gateway.onConnection = (connection) => drain.add(connection);
@@ -353,17 +362,16 @@ export class Relay {
     gateway.refusal = new BellwireError("draining", "The relay is going away: connect to another one");
   }
 
-  /** Tells every client, closes all sockets and connections. */
+  /** Answers what has come in, tells every client, closes all sockets and connections. */
   async close(): Promise<void> {
     this.#draining = true;
     this.#stall.stop();
     for (const timer of this.#timers) clearInterval(timer);
-    if (this.gateway !== undefined) {
-      this.#refuseAll(this.gateway);
-      await this.gateway.close();
-    }
-    await this.#app.close();
-    await this.#internal?.close();
+    if (this.gateway !== undefined) this.#refuseAll(this.gateway);
+    for (const { server } of this.#apps) server.close(); // listens no more; what is under way goes on
+    await this.#farewell.finish();
+    await this.gateway?.close();
+    for (const app of this.#apps) await app.close();
     for (const close of this.#closers) close();
     await this.#attendance.close();
     await this.#hooks.close();

@@ -29,6 +29,8 @@ export function createApp(logger: Logger): FastifyInstance {
     onProtoPoisoning: "ignore",
     onConstructorPoisoning: "ignore",
     forceCloseConnections: true,
+    // What still comes in while a relay closes is answered like everything else, or refused by what is closed already.
+    return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 256 },
     // Of requests that never reach the router, e.g. a URL that can't be decoded.
     frameworkErrors: (error, request, reply) => answer(error, request, reply),

@@ -32,8 +32,13 @@ export function rewriteRequests(server: Server, { prefix, turnsAway }: Rewriting
   });
 }
 
+/** Is this a request of Socket.IO's? @param url without the public URL's path */
+export function isSocketPath(url: string): boolean {
+  return url.startsWith(PATH);
+}
+
 function opensSession(url: string): boolean {
-  if (!url.startsWith(PATH)) return false;
+  if (!isSocketPath(url)) return false;
   const query = url.indexOf("?");
   return query < 0 || !new URLSearchParams(url.slice(query)).has("sid");
 }
