@@ -148,7 +148,7 @@ function behaviour(kind: Kind): void {
     const relay = relays.all[0] as RelayProcess;
     // They exist, on the port that is not for the public.
     expect(await statusOf(`http://127.0.0.1:${relay.internalPort}/v1/openapi.json`)).to.equal(200);
-    for (const path of ["/", "/v1/openapi.json", "/v1/sites/5/publish", "/metrics", "/admin/", "/readyz", "/other/socket.io/"]) {
+    for (const path of ["/", "/v1/openapi.json", "/v1/sites/5/publish", "/metrics", "/readyz", "/other/socket.io/"]) {
       const response = await fetch(balancer.url + path);
       expect(response.status, path).to.equal(404);
       expect(await response.text(), path).not.to.include("{");

@@ -40,11 +40,14 @@ describe("what a relay serves where", () => {
     const internal = `http://127.0.0.1:${relay.relay.internalPort}`;
     expect(relay.relay.internalPort).to.be.above(0).and.not.to.equal(relay.port);
     for (const base of [relay.httpUrl, `${relay.httpUrl}/ws`]) {
-      for (const path of ["/v1/openapi.json", "/metrics", "/admin/"])
-        expect((await request(base + path)).status, base + path).to.equal(404);
+      for (const path of ["/v1/openapi.json", "/metrics"]) expect((await request(base + path)).status, base + path).to.equal(404);
       expect((await post(relay, "5", { topic: "news" }, { base })).status).to.equal(404);
     }
     for (const path of ["/v1/openapi.json", "/metrics"]) expect((await request(internal + path)).status, path).to.equal(200);
+    for (const base of [relay.httpUrl, internal]) {
+      expect(await request(`${base}/healthz`), "health answers on both").to.deep.include({ status: 200, body: { status: "alive" } });
+      expect(await request(`${base}/readyz`)).to.deep.include({ status: 200, body: { status: "ready", redis: "none" } });
+    }
     for (const path of ["/socket.io/?EIO=4&transport=polling", "/client.js"]) {
       expect((await request(internal + path)).status, path).to.equal(404);
     }
@@ -56,7 +59,10 @@ describe("what a relay serves where", () => {
   });
 
   it("is health alone, where realtime is switched off", async () => {
-    const relay = await stage.relay({ env: { REALTIME_ENABLED: "false", REDIS_URL: `redis://127.0.0.1:${await stablePort()}` } });
+    const relay = await stage.relay({
+      env: { REALTIME_ENABLED: "false", REALTIME_INTERNAL_PORT: "0", REDIS_URL: `redis://127.0.0.1:${await stablePort()}` },
+    });
+    expect((await request(`http://127.0.0.1:${relay.relay.internalPort}/readyz`)).status).to.equal(200);
     expect((await request(`${relay.httpUrl}/healthz`)).status).to.equal(200);
     expect(await request(`${relay.httpUrl}/readyz`)).to.deep.include({ status: 200, body: { status: "ready", redis: "none" } });
     for (const path of ["/socket.io/?EIO=4&transport=polling", "/metrics"])
