@@ -11,8 +11,10 @@ import { Relay } from "./relay.js";
 /** A relay in the application's own process. */
 export interface RelayInProcessOptions extends Pick<LocalHookOptions, "topics" | "interceptors" | "timeout"> {
   /**
-   * The application's HTTP server, that of Express or Fastify too; it listens by itself. Its listeners of `request` have to be there
-   * before `start`: later ones would see the relay's requests too. Default: the relay listens on its own port.
+   * The application's HTTP server, that of Express or Fastify too; it listens by itself. The relay takes what it answers below the path
+   * of REALTIME_PUBLIC_URL, or below `/bellwire` where that has none, and then also `/socket.io/`, unless the application has a taker of
+   * upgrades already; everything else stays the application's. Its listeners of `request` and `upgrade` have to be there before
+   * `start`: later ones would see the relay's requests too. Default: the relay listens on its own port.
    */
   readonly server?: HttpServer | undefined;
   /** Settings as environment variables. Default: `process.env`. */

@@ -14,7 +14,7 @@ import { mayFailOver, redisAddress } from "./config/redis.js";
 import { Control } from "./control/control.js";
 import type { ClusterCounts } from "./control/counts.js";
 import { Drain, type DrainTiming } from "./drain.js";
-import { embed } from "./embed.js";
+import { embed, EMBEDDED_PATH } from "./embed.js";
 import { featuresOf } from "./features.js";
 import { Feeds, type FeedTiming } from "./feed/feeds.js";
 import { Rotation } from "./feed/rotation.js";
@@ -276,16 +276,22 @@ export class Relay {
     }
     if (this.#server !== undefined) {
       await this.#app.ready();
-      this.#closers.push(embed(this.#server, this.#app.server, this.#prefix));
+      const { notice, remove } = embed(this.#server, this.#app, this.#prefix, this.#publicPath !== "");
+      this.#closers.push(remove);
+      if (notice !== undefined) this.#logger.warn(notice);
       return;
     }
     await listen(this.#app, port, host, "REALTIME_WS_PORT");
     this.#logger.listening(this.port);
   }
 
-  /** The path of the public URL: requests are answered with and without it. */
-  get #prefix(): string {
+  get #publicPath(): string {
     return this.config.publicUrl.pathname.replace(/\/+$/, "");
+  }
+
+  /** The path in front of what is answered: requests are answered with and without it. */
+  get #prefix(): string {
+    return this.#publicPath || (this.#server === undefined ? "" : EMBEDDED_PATH);
   }
 
   #renewTickets(gateway: Gateway): void {

@@ -1,6 +1,3 @@
-import { once } from "node:events";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { expect } from "chai";
 import { createLogger, createRelay, disconnect, refuse, type RelayInProcess, type RelayInProcessOptions } from "@bellwire/server";
 import type { Subscribed, WireError } from "@bellwire/protocol";
@@ -15,12 +12,10 @@ describe("a relay in the application's process", function () {
   this.timeout(15_000);
   const relays: RelayInProcess[] = [];
   const clients: RawClient[] = [];
-  const servers: Server[] = [];
 
   afterEach(async () => {
     for (const client of clients.splice(0)) client.close();
     await Promise.all(relays.splice(0).map((relay) => relay.close()));
-    for (const server of servers.splice(0)) server.close();
   });
 
   async function start(options: RelayInProcessOptions = {}): Promise<RelayInProcess> {
@@ -307,25 +302,5 @@ describe("a relay in the application's process", function () {
     const bye = new Promise<Bye>((resolve) => void ann.socket.once("bye", resolve));
     await site.user("ann").disconnect({ reason: { code: "out" } });
     expect((await bye).reason).to.deep.equal({ code: "out" });
-  });
-
-  it("shares the application's HTTP server, and leaves it as it was", async () => {
-    const server = createServer((_request, response) => response.end("the application"));
-    servers.push(server);
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const relay = await start({ server, hooks: byName });
-    const text = async (path: string): Promise<string> => (await fetch(url + path)).text();
-    expect(await text("/")).to.equal("the application");
-    expect(await text("/healthz")).to.equal("the application");
-    expect(await text("/v1/openapi.json")).to.match(/"openapi":"3.1/);
-    for (const transports of [["websocket"], ["polling"]]) {
-      expect((await client(url, { v: 1, data: { name: "ann" } }, { transports }).hello).user).to.equal("ann");
-    }
-    for (const each of clients.splice(0)) each.close();
-    await relay.close();
-    expect(await text("/v1/openapi.json")).to.equal("the application");
-    expect(server.listening).to.equal(true);
   });
 });
