@@ -7,9 +7,10 @@
 -- ARGV[2] milliseconds that it is kept without a use
 -- ARGV[3] most ends kept
 -- ARGV[4...] pairs: a subscription to drop, and the stamp that it must still have
--- Returns the stamp, "" where nothing is held on the site, or "full".
+-- Returns the stamp, "" where there is nothing to keep it for, or "full".
 
-if redis.call('EXISTS', KEYS[1]) == 0 then return '' end
+-- Where nothing is held a revocation has nothing to end; an unsubscribe may end what a token lists.
+if string.sub(ARGV[1], 1, 1) ~= 'u' and redis.call('EXISTS', KEYS[1]) == 0 then return '' end
 for at = 4, #ARGV, 2 do
   if redis.call('ZSCORE', KEYS[3], ARGV[at]) == ARGV[at + 1] then redis.call('ZREM', KEYS[3], ARGV[at]) end
 end

@@ -33,7 +33,7 @@ export interface Held {
   readonly topic: string;
   readonly filter: ParsedFilter;
   readonly owner: OwnerKind;
-  /** Rises with each command on the site. */
+  /** When it was made, microseconds since 1970 by the store's clock; rises with each command on the site. */
   readonly stamp: number;
 }
 
@@ -44,6 +44,7 @@ export interface End {
   readonly filter: ParsedFilter;
   /** True: ends what could hear something of it; false: what lies within it. */
   readonly wide: boolean;
+  /** As of `Held`. */
   readonly stamp: number;
 }
 

@@ -5,7 +5,6 @@ import {
   filterObject,
   parseConnectClaims,
   parseSubscribeClaims,
-  type ConnectPermit,
   type ParsedFilter,
   type SubscribePermit,
 } from "@bellwire/protocol";
@@ -13,6 +12,7 @@ import type { Asker, ConnectReply, Hooks } from "../hooks/hooks.js";
 import type { Holder, Permit, Scope } from "../revocations/revocation.js";
 import type { Revocations } from "../revocations/revocations.js";
 import type { Keyring } from "./keyring.js";
+import { authoritiesFor, dated, relisted, type ConnectionPermit } from "./permits.js";
 import type { SubscriptionProof, TicketedProof, Tickets } from "./tickets.js";
 import { toBellwireError } from "../failure.js";
 import { verifyToken } from "./tokens.js";
@@ -36,7 +36,7 @@ export interface AdmissionOptions {
 
 /** A connection as admission sees it. */
 export interface Visitor extends Holder {
-  readonly permit: ConnectPermit;
+  readonly permit: ConnectionPermit;
   readonly asker: Asker;
 }
 
@@ -59,7 +59,7 @@ export interface AdmittedSubscription extends TicketedProof {
 
 /** What admits a connection, and the ticket that says so where there is one to go on with. */
 export interface AdmittedConnection {
-  readonly permit: ConnectPermit;
+  readonly permit: ConnectionPermit;
   readonly ticket: string | undefined;
 }
 
@@ -104,7 +104,7 @@ export class Admission {
     }
   }
 
-  async #byTokenOrHook(site: string, { token, data }: Readonly<Record<string, unknown>>, arrival: Arrival): Promise<ConnectPermit> {
+  async #byTokenOrHook(site: string, { token, data }: Readonly<Record<string, unknown>>, arrival: Arrival): Promise<ConnectionPermit> {
     const claims = isAbsent(token) ? undefined : verifyToken(this.#keyring, site, token);
     const permit = claims === undefined ? undefined : this.#unrevoked(parseConnectClaims(claims, site, seconds()), arrival.client);
     // The time of the question stands for that of a token: whatever is revoked while it is answered is revoked.
@@ -125,7 +125,7 @@ export class Admission {
     return permit;
   }
 
-  #unrevoked(permit: ConnectPermit, client: unknown): ConnectPermit {
+  #unrevoked(permit: ConnectionPermit, client: unknown): ConnectionPermit {
     const { site, user, session } = permit;
     this.checkRevoked({ site, user, session, client: typeof client === "string" ? client : "" }, permit);
     return permit;
@@ -138,7 +138,7 @@ export class Admission {
    */
   checkRevoked(holder: Holder, permit: Permit, scope?: Scope): void {
     if (!this.#revocations.refuses(holder, permit, scope)) return;
-    throw new BellwireError("revoked", "What this was allowed by has been revoked: ask with a new token");
+    throw revoked();
   }
 
   /**
@@ -176,12 +176,10 @@ export class Admission {
     const { permit } = visitor;
     const hasToken = token !== undefined && token !== null;
     const hasTicket = ticket !== undefined && ticket !== null;
-    try {
-      if (covers(permit.grants, topic, filter))
-        return { ...this.#held(visitor, { proof: proof(topic, filter, permit), ticket: undefined }, filter), granted: true };
-    } catch (error) {
-      if (!hasToken && !hasTicket && !this.#hooks.features.includes("subscribe")) throw error;
-    }
+    const allowing = authoritiesFor(permit, topic, filter);
+    const by = allowing.find((one) => !this.#revocations.refuses(visitor, one, { topic, filter }));
+    if (by !== undefined) return { proof: proof(topic, filter, { ...by, until: permit.until }), ticket: undefined, granted: true };
+    if (allowing.length > 0 && !hasToken && !hasTicket && !this.#hooks.features.includes("subscribe")) throw revoked();
     if (!hasTicket) return undefined;
     try {
       return this.#held(visitor, this.tickets.readSubscription(ticket, visitor, topic, filter.canonical, seconds()), filter);
@@ -209,15 +207,13 @@ export class Admission {
    * A connection's permit after a new token, which must be of the same user.
    * @throws BellwireError
    */
-  renewConnection(visitor: Visitor, token: unknown): ConnectPermit {
+  renewConnection(visitor: Visitor, token: unknown): ConnectionPermit {
     const { site, user, session } = visitor.permit;
     const fresh = parseConnectClaims(verifyToken(this.#keyring, site, token), site, seconds());
     if (fresh.user !== user) throw new BellwireError("forbidden", "The token was issued to another user");
     if (user === "" && fresh.session !== session) throw new BellwireError("forbidden", "The token was issued to another session");
-    return this.#unrevoked(
-      { ...fresh, session, info: fresh.info ?? visitor.permit.info, subscriptions: visitor.permit.subscriptions },
-      visitor.client,
-    );
+    const subscriptions = relisted(visitor.permit.subscriptions, visitor.permit, fresh.subscriptions);
+    return this.#unrevoked({ ...fresh, session, info: fresh.info ?? visitor.permit.info, subscriptions }, visitor.client);
   }
 
   /**
@@ -255,6 +251,10 @@ function proof(
   return { topic, filter: filter.canonical, iat, jti, until };
 }
 
+function revoked(): BellwireError {
+  return new BellwireError("revoked", "What this was allowed by has been revoked: ask with a new token");
+}
+
 function seconds(): number {
   return Date.now() / 1000;
 }
@@ -263,10 +263,11 @@ function isAbsent(credential: unknown): boolean {
   return credential === undefined || credential === null || credential === "";
 }
 
-/** What a token allows, and what the connect hook says: the hook knows better. */
-function merge(site: string, permit: ConnectPermit | undefined, reply: ConnectReply, iat: number): ConnectPermit {
+/** What a token allows, and what the connect hook says: the hook knows better. Each part keeps its own time. */
+function merge(site: string, permit: ConnectionPermit | undefined, reply: ConnectReply, iat: number): ConnectionPermit {
   const until = reply.until ?? permit?.until;
   if (until !== undefined && until <= seconds()) throw new BellwireError("token-expired", "The backend's until has passed");
+  const ofToken = (key: "subscriptions" | "grants"): ConnectionPermit["grants"] => (permit === undefined ? [] : dated(permit[key], permit));
   return {
     site,
     user: reply.user,
@@ -275,7 +276,7 @@ function merge(site: string, permit: ConnectPermit | undefined, reply: ConnectRe
     iat,
     jti: permit?.jti,
     until,
-    subscriptions: [...(permit?.subscriptions ?? []), ...reply.subscriptions],
-    grants: [...(permit?.grants ?? []), ...reply.grants],
+    subscriptions: [...ofToken("subscriptions"), ...reply.subscriptions],
+    grants: [...ofToken("grants"), ...reply.grants],
   };
 }

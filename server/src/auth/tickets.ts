@@ -1,7 +1,7 @@
-import { BellwireError, limits, parseGrants, type ConnectPermit, type Grant, type Identity, type ParsedGrant } from "@bellwire/protocol";
-import { filterObject } from "@bellwire/protocol";
+import { BellwireError, filterObject, limits, parseGrants, type Grant, type Identity } from "@bellwire/protocol";
 import type { Keyring } from "./keyring.js";
 import type { Mac } from "./mac.js";
+import { oldestOf, type ConnectionPermit, type DatedGrant } from "./permits.js";
 
 /** Seconds. */
 export interface TicketTiming {
@@ -10,7 +10,7 @@ export interface TicketTiming {
 }
 
 // Shared: most connections have no grants of their own.
-const NONE: readonly ParsedGrant[] = Object.freeze([]);
+const NONE: readonly DatedGrant[] = Object.freeze([]);
 
 /** No ticket outlives the original authorization by more than this, in seconds. */
 const MOST_AFTER_AUTHORIZATION = 24 * 3600;
@@ -51,8 +51,8 @@ export class Tickets {
   }
 
   /** A ticket for a connection, or null where tickets are off, run out, or would be too long to be worth it. */
-  forConnection(permit: ConnectPermit, now: number): string | null {
-    const expires = this.#expiry(permit.iat, permit.until, now);
+  forConnection(permit: ConnectionPermit, now: number): string | null {
+    const expires = this.#expiry(oldestOf(permit), permit.until, now);
     if (expires === undefined) return null;
     const body = Buffer.from(
       JSON.stringify({
@@ -76,19 +76,19 @@ export class Tickets {
    * @returns what it permits, and the ticket itself where it is young enough to be sent back as it came
    * @throws BellwireError `token-invalid` or `token-expired`
    */
-  readConnection(ticket: unknown, site: string, now: number): { readonly permit: ConnectPermit; readonly ticket: string | undefined } {
+  readConnection(ticket: unknown, site: string, now: number): { readonly permit: ConnectionPermit; readonly ticket: string | undefined } {
     this.#refuseIfOff();
     const [kind, body, mac] = split(ticket, 3);
     if (kind !== "c1" || !this.#verify(site, `c1.${body}`, mac as string)) throw invalid();
     const source = parse(body as string);
     if (!(source.e > now)) throw new BellwireError("token-expired", "The ticket has expired");
-    const permit: ConnectPermit = {
+    const permit: ConnectionPermit = {
       site,
       user: source.u,
       session: source.s,
       info: source.i,
-      grants: source.g === undefined ? NONE : parseGrants(source.g),
-      subscriptions: source.n === undefined ? NONE : parseGrants(source.n),
+      grants: source.g === undefined ? NONE : readGrants(source.g),
+      subscriptions: source.n === undefined ? NONE : readGrants(source.n),
       iat: source.a,
       jti: source.j,
       until: source.t,
@@ -168,12 +168,15 @@ function split(ticket: unknown, parts: number): string[] {
   return pieces;
 }
 
+/** A grant; with the time and the token that it goes back to where they are not the connection's. */
+type GrantBody = Grant & { readonly a?: number; readonly j?: string | undefined };
+
 interface ConnectionBody {
   readonly u: string;
   readonly s: string;
   readonly i: unknown;
-  readonly g: unknown;
-  readonly n: unknown;
+  readonly g: readonly GrantBody[] | undefined;
+  readonly n: readonly GrantBody[] | undefined;
   readonly a: number;
   readonly j: string | undefined;
   readonly t: number | undefined;
@@ -185,8 +188,16 @@ function parse(body: string): ConnectionBody {
   return JSON.parse(Buffer.from(body, "base64url").toString()) as ConnectionBody;
 }
 
-function grantObject({ topic, filter }: ParsedGrant): Grant {
-  return { topic, filter: filterObject(filter) };
+function grantObject({ topic, filter, authorized }: DatedGrant): GrantBody {
+  const grant = { topic, filter: filterObject(filter) };
+  return authorized === undefined ? grant : { ...grant, a: authorized.iat, j: authorized.jti };
+}
+
+function readGrants(list: readonly GrantBody[]): readonly DatedGrant[] {
+  return parseGrants(list).map((grant, i) => {
+    const { a: iat, j: jti } = list[i] as GrantBody;
+    return iat === undefined ? grant : { ...grant, authorized: { iat, jti } };
+  });
 }
 
 function invalid(): BellwireError {

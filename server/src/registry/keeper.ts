@@ -4,13 +4,14 @@ import { Rotation } from "../feed/rotation.js";
 import type { Connection } from "../socket/connection.js";
 import type { ConnectionObserver } from "../socket/observers.js";
 import type { Subscriptions } from "../socket/subscriptions.js";
+import { listedEnded, listedOf } from "./listed.js";
 import type { Registry, Wanted } from "./registry.js";
 
 export interface KeeperOptions {
   readonly registry: Registry;
   /** This relay's connections. */
   readonly connections: ReadonlySet<Connection>;
-  readonly subscriptions: Pick<Subscriptions, "hold" | "endWithin">;
+  readonly subscriptions: Pick<Subscriptions, "hold" | "endHeld" | "endWithin">;
   /** A subscription that was to be made could not be. */
   readonly onRefused: (error: BellwireError) => void;
   /** The registry can't be read or written; it is tried again. */
@@ -34,13 +35,16 @@ const MOST_READINGS = 5;
 
 /**
  * Gives connections what the server subscribed for their owners: when they open, when a command tells of it, and again where
- * commands may have been missed. What the registry has lost meanwhile, it puts back.
+ * commands may have been missed. What the registry has lost meanwhile, it puts back. What a connection's token lists is made here
+ * too, once it is known what of it was ended since.
  */
 export class Keeper implements ConnectionObserver {
   readonly #options: KeeperOptions;
   /** What connections have from the registry, by topic and filter. One that its client has ended stays here, so that it stays ended. */
   readonly #kept = new WeakMap<Connection, Map<string, Kept>>();
   readonly #readings = new Map<Connection, Reading>();
+  /** Those whose listed subscriptions were made. */
+  readonly #listed = new WeakSet<Connection>();
   /** Those whose reading has failed. */
   readonly #owed = new Set<Connection>();
   readonly #round: Rotation<Connection>;
@@ -79,12 +83,27 @@ export class Keeper implements ConnectionObserver {
       if (reading !== undefined) reading.stale = true;
       const kept = this.#kept.get(connection);
       if (end === undefined || kept === undefined) continue;
-      for (const [name, { topic, filter }] of kept) if (covers(end, topic, filter)) kept.delete(name);
+      const ended = [...kept].filter(([, { topic, filter }]) => covers(end, topic, filter));
+      for (const [name] of ended) kept.delete(name);
+      if (command.kind === "revoke" && ended.length > 0) this.#revoked(connection, ended);
     }
   }
 
-  /** Subscribes a connection for one of its owners. */
-  hold(connection: Connection, { topic, filter, owner }: Kept): void {
+  /**
+   * Commands are heard in their order, whatever the clocks say: what is held by now was subscribed before the revocation. Where it
+   * was read after a later `subscribe`, the next reading makes it again.
+   */
+  #revoked(connection: Connection, ended: readonly (readonly [string, Kept])[]): void {
+    const error = new BellwireError("revoked", "The subscription was revoked");
+    for (const [, { topic, filter }] of ended) this.#options.subscriptions.endHeld(connection, topic, filter, error);
+    void this.#read(connection); // never rejects
+  }
+
+  /**
+   * Subscribes a connection for one of its owners.
+   * @param decided when that was known to stand, epoch seconds
+   */
+  hold(connection: Connection, { topic, filter, owner }: Kept, decided: number = Date.now() / 1000): void {
     const { subscriptions, onRefused } = this.#options;
     const name = topic + filter.canonical;
     const kept = this.#kept.get(connection) ?? new Map<string, Kept>();
@@ -94,9 +113,22 @@ export class Keeper implements ConnectionObserver {
       if (kept.get(name) === one) kept.delete(name); // the next reading tries again
       onRefused(error);
     };
-    subscriptions.hold(connection, topic, filter).then((error) => {
+    subscriptions.hold(connection, topic, filter, { iat: decided, jti: undefined }).then((error) => {
       if (error !== undefined) refused(error);
     }, refused);
+  }
+
+  /** Makes what a connection's token lists, as far as it has not ended since; once. */
+  #makeListed(connection: Connection, ends: Standing["ends"]): void {
+    if (this.#listed.has(connection) || connection.closed) return;
+    this.#listed.add(connection);
+    const { subscriptions, onRefused } = this.#options;
+    for (const one of listedOf(connection.permit)) {
+      if (listedEnded(one, ends)) continue;
+      subscriptions.hold(connection, one.topic, one.filter, one.by).then((error) => {
+        if (error !== undefined) onRefused(error);
+      }, onRefused);
+    }
   }
 
   /** Commands may have been missed: reads for every connection. Never rejects. */
@@ -129,6 +161,7 @@ export class Keeper implements ConnectionObserver {
       if (!(await this.#readUntilFresh(connection, reading))) this.#owed.add(connection);
     } catch (error) {
       if (!connection.closed) this.#owed.add(connection);
+      this.#makeListed(connection, []); // where nothing can be read nothing is delivered either: the next reading looks at it again
       this.#options.onTrouble(error);
     } finally {
       this.#readings.delete(connection);
@@ -139,27 +172,42 @@ export class Keeper implements ConnectionObserver {
   async #readUntilFresh(connection: Connection, reading: Reading): Promise<boolean> {
     for (let readings = 0; readings < MOST_READINGS; readings++) {
       reading.stale = false;
+      const asked = Date.now() / 1000;
       const standing = await this.#options.registry.of(connection.site, connection);
       if (connection.closed) return true;
       if (reading.stale) continue;
-      this.#apply(connection, standing);
+      this.#apply(connection, standing, asked);
       return true;
     }
     return false;
   }
 
-  #apply(connection: Connection, { held, ends }: Standing): void {
+  /** @param asked when the reading began, epoch seconds: what is revoked since then is revoked */
+  #apply(connection: Connection, { held, ends }: Standing, asked: number): void {
     const kept = this.#kept.get(connection);
     const missing = new Map(kept);
+    this.#endListed(connection, { held, ends });
+    this.#makeListed(connection, ends);
     for (const one of held) {
       const name = one.topic + one.filter.canonical;
-      if (!missing.delete(name) && kept?.has(name) !== true) this.hold(connection, one);
+      if (!missing.delete(name) && kept?.has(name) !== true) this.hold(connection, one, asked);
     }
     for (const [name, one] of missing) {
       if (ends.some((end) => covers(end, one.topic, one.filter))) {
         kept?.delete(name);
         this.#options.subscriptions.endWithin(connection, one, new BellwireError("not-found", "The server ended the subscription"));
       } else this.#putBack(connection, one);
+    }
+  }
+
+  /** Ends what was listed and has ended since, where that was missed. */
+  #endListed(connection: Connection, { held, ends }: Standing): void {
+    if (!this.#listed.has(connection)) return;
+    for (const one of listedOf(connection.permit)) {
+      const isHeld = held.some(({ topic, filter }) => topic === one.topic && filter.canonical === one.filter.canonical);
+      if (isHeld || !listedEnded(one, ends)) continue;
+      const error = new BellwireError("not-found", "The server ended the subscription");
+      this.#options.subscriptions.endHeld(connection, one.topic, one.filter, error);
     }
   }
 

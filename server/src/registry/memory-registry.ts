@@ -41,6 +41,7 @@ export class MemoryRegistry implements Registry {
   readonly #life: number;
   /** By site and owner; those that were used last come last. */
   readonly #shelves = new Map<string, Shelf>();
+  /** Of the last command, microseconds. */
   #stamp = 0;
 
   constructor({ life = HELD_LIFE_MS }: MemoryRegistryOptions = {}) {
@@ -51,23 +52,29 @@ export class MemoryRegistry implements Registry {
     const { site } = command;
     const owner = ownerOf(command) as Owner;
     this.#expire();
-    if (this.#shelves.size >= MAX_SHELVES) throw new BellwireError("limit", "The server holds subscriptions for too many at a time");
+    if (this.#shelves.size >= MAX_SHELVES && !this.#shelves.has(nameOf(site, ownerOf(command))))
+      throw new BellwireError("limit", "The server holds subscriptions for too many at a time");
     const everybody = this.#use(site, undefined, true);
     const { held, ends } = this.#use(site, owner, true);
     const text = heldText(command);
     const full = (): boolean => !held.has(text) && held.size >= MAX_HELD;
     if (full()) dropEnded(held, [...ends.values(), ...everybody.ends.values()]);
     if (full()) throw new BellwireError("limit", `The server holds ${MAX_HELD} subscriptions for this ${owner.kind}: end some of them`);
-    const parsed = parseHeld(text, ++this.#stamp, owner.kind);
+    const parsed = parseHeld(text, this.#tick(), owner.kind);
     if (parsed !== undefined) held.set(text, parsed);
   }
 
   async remove(command: UnsubscribeCommand | RevokeCommand): Promise<void> {
     const { site } = command;
     const text = endText(command);
-    const end = text === undefined ? undefined : parseEnd(text, ++this.#stamp);
+    const end = text === undefined ? undefined : parseEnd(text, this.#tick());
     this.#expire();
-    if (text === undefined || end === undefined || !this.#shelves.has(nameOf(site))) return;
+    if (text === undefined || end === undefined) return;
+    // Where nothing is held a revocation has nothing to end; an `unsubscribe` may end what a token lists.
+    if (end.wide && !this.#shelves.has(nameOf(site))) return;
+    if (this.#shelves.size >= MAX_SHELVES && !this.#shelves.has(nameOf(site, ownerOf(command))))
+      throw new BellwireError("limit", "The server ends subscriptions for too many at a time");
+    this.#use(site, undefined, true);
     const { held, ends } = this.#use(site, ownerOf(command), true);
     dropEnded(held, [end]);
     if (!ends.delete(text) && ends.size >= MAX_ENDS && !forgetOldest(ends))
@@ -85,6 +92,12 @@ export class MemoryRegistry implements Registry {
   }
 
   changed(): void {}
+
+  /** The time, and always above the last one. */
+  #tick(): number {
+    this.#stamp = Math.max(Date.now() * 1000, this.#stamp + 1);
+    return this.#stamp;
+  }
 
   #use(site: string, owner: Owner | undefined, make: true): Shelf;
   #use(site: string, owner: Owner | undefined, make: false): Shelf | undefined;

@@ -19,6 +19,7 @@ export interface Wanted {
  * - a connection that opens has what it would have if it had been open at each command: of two commands the later one counts.
  * - an owner's subscriptions are kept for 24 h after the last `subscribe` for it or the last `of` that named it, and at most a quarter longer.
  * - an owner holds at most 1,000 subscriptions; a further one is refused with `limit`, and none is dropped.
+ * - an end is kept also where nothing is held: it counts for subscriptions that tokens list.
  * - whatever else stands where they are stored is read over.
  * What is told of commands beside it is not its concern.
  */

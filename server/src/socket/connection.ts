@@ -1,6 +1,7 @@
 import type { Socket } from "socket.io";
-import type { BellwireError, ConnectPermit, ParsedFilter, ParsedGrant } from "@bellwire/protocol";
+import type { BellwireError, ParsedFilter, ParsedGrant } from "@bellwire/protocol";
 import type { Arrival } from "../auth/admission.js";
+import type { ConnectionPermit } from "../auth/permits.js";
 import type { SubscriptionProof } from "../auth/tickets.js";
 import type { Asker } from "../hooks/hooks.js";
 import type { Scope } from "../revocations/revocation.js";
@@ -55,7 +56,7 @@ export class Connection implements Recipient {
   readonly client: string;
   /** The browser's headers that backends may see. */
   readonly headers: Readonly<Record<string, string>>;
-  permit: ConnectPermit;
+  permit: ConnectionPermit;
   readonly subscriptions: Map<string, Subscription> = new Map();
   /** Subscribes under way, by id; undefined while there are none. */
   pending: Map<string, Intent> | undefined;
@@ -69,7 +70,7 @@ export class Connection implements Recipient {
   readonly #host: ConnectionHost;
   #waiting = 0;
 
-  constructor(socket: Socket, permit: ConnectPermit, { client, headers }: Pick<Arrival, "client" | "headers">, host: ConnectionHost) {
+  constructor(socket: Socket, permit: ConnectionPermit, { client, headers }: Pick<Arrival, "client" | "headers">, host: ConnectionHost) {
     this.socket = socket;
     this.permit = permit;
     this.site = permit.site;

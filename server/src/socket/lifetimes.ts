@@ -1,4 +1,5 @@
-import { BellwireError, covers, filterObject, type ConnectPermit } from "@bellwire/protocol";
+import { BellwireError, filterObject } from "@bellwire/protocol";
+import { authoritiesFor, isSame, type ConnectionPermit } from "../auth/permits.js";
 import type { SubscriptionProof } from "../auth/tickets.js";
 import { Disconnected, type Hooks } from "../hooks/hooks.js";
 import { toBellwireError } from "../failure.js";
@@ -60,17 +61,20 @@ export class Lifetimes implements ConnectionObserver, SubscriptionObserver {
     this.#forget(subscription);
   }
 
-  /** A connection has a new permit: what its grants allowed goes on with it. */
-  renew(connection: Connection, permit: ConnectPermit): void {
+  /** A connection has a new permit: what its grants allowed goes on with it, no younger than the grant that allows it. */
+  renew(connection: Connection, permit: ConnectionPermit): void {
     if (connection.closed) return;
     connection.permit = permit;
     this.opened(connection);
-    const granted = [...connection.subscriptions.values()].filter(
-      ({ granted: byGrant, topic, filter }) => byGrant && covers(permit.grants, topic, filter),
-    );
-    for (const subscription of granted) {
-      subscription.proof = { ...subscription.proof, iat: permit.iat, jti: permit.jti, until: permit.until };
+    const granted: Subscription[] = [];
+    for (const subscription of connection.subscriptions.values()) {
+      const { granted: byGrant, topic, filter, proof } = subscription;
+      const allowing = byGrant ? authoritiesFor(permit, topic, filter) : [];
+      const by = allowing.find((one) => isSame(one, proof)) ?? allowing[0];
+      if (by === undefined) continue;
+      subscription.proof = { ...proof, iat: by.iat, jti: by.jti, until: permit.until };
       this.made(connection, subscription);
+      granted.push(subscription);
     }
     this.#options.sendTickets(connection, granted);
   }
@@ -157,12 +161,11 @@ export class Lifetimes implements ConnectionObserver, SubscriptionObserver {
   }
 
   #askRefresh(connection: Connection): Promise<Outcome> | undefined {
-    // The time of the question stands for that of a token: whatever is revoked while it is answered is revoked.
-    const iat = Date.now() / 1000;
     const asked = this.#options.hooks.refresh(askerOf(connection));
     return asked?.then(({ until }) => {
       if (!isAhead(until)) return "refused";
-      this.renew(connection, { ...connection.permit, iat, until });
+      // A later end and no younger permit: nobody has looked at its grants again, and a revocation on its way must still hold.
+      this.renew(connection, { ...connection.permit, until });
       return "prolonged";
     });
   }

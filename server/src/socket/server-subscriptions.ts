@@ -1,4 +1,4 @@
-import { EVERYTHING, type BellwireError, type ParsedFilter } from "@bellwire/protocol";
+import { EVERYTHING, type BellwireError } from "@bellwire/protocol";
 import { personalTopic } from "@bellwire/emitter/internal";
 import type { Connection } from "./connection.js";
 import type { ConnectionObserver } from "./observers.js";
@@ -13,7 +13,7 @@ export interface ServerSubscriptionsOptions {
   readonly onTrouble: (error: unknown) => void;
 }
 
-/** Makes the subscriptions that a connection has without asking: personal topics, and those of its token or connect reply. */
+/** Makes the subscriptions that a connection has whatever happened before: its personal topics. The keeper makes the others. */
 export class ServerSubscriptions implements ConnectionObserver {
   readonly #options: ServerSubscriptionsOptions;
 
@@ -22,17 +22,16 @@ export class ServerSubscriptions implements ConnectionObserver {
   }
 
   opened(connection: Connection): void {
-    const { user, session, permit } = connection;
+    const { user, session } = connection;
     const { personal } = this.#options;
-    if (personal && user !== "") this.#hold(connection, personalTopic("user", user), EVERYTHING);
-    if (personal && session !== "") this.#hold(connection, personalTopic("session", session), EVERYTHING);
-    for (const { topic, filter } of permit.subscriptions) this.#hold(connection, topic, filter);
+    if (personal && user !== "") this.#hold(connection, personalTopic("user", user));
+    if (personal && session !== "") this.#hold(connection, personalTopic("session", session));
   }
 
   gone(): void {}
 
-  #hold(connection: Connection, topic: string, filter: ParsedFilter): void {
-    this.#options.subscriptions.hold(connection, topic, filter).then((refused) => {
+  #hold(connection: Connection, topic: string): void {
+    this.#options.subscriptions.hold(connection, topic, EVERYTHING, connection.permit).then((refused) => {
       if (refused !== undefined) this.#options.onRefused(refused);
     }, this.#options.onTrouble);
   }

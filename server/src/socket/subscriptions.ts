@@ -16,6 +16,7 @@ import { topicAsShown, type Feeds } from "../feed/feeds.js";
 import type { Recovery } from "../feed/recovery.js";
 import { toBellwireError } from "../failure.js";
 import { Disconnected } from "../hooks/hooks.js";
+import type { Permit } from "../revocations/revocation.js";
 import type { RevocationIndex } from "../revocations/revocation-index.js";
 import type { Connection, Intent, Subscription } from "./connection.js";
 import { HeldSubscriptions } from "./held-subscriptions.js";
@@ -100,15 +101,15 @@ export class Subscriptions {
   /**
    * Makes a subscription that the server decided on, as long as the connection lasts, and tells the client of it. One of the same
    * topic and filter that the server made before is enough. Resolves to why it could not be made, if so; never rejects.
+   * @param by what decided it, and when
    */
-  async hold(connection: Connection, topic: string, filter: ParsedFilter): Promise<BellwireError | undefined> {
+  async hold(connection: Connection, topic: string, filter: ParsedFilter, by: Permit): Promise<BellwireError | undefined> {
     connection.held ??= new HeldSubscriptions();
     const shownTopic = topicAsShown(topic);
     const begun = connection.held.begin(shownTopic, filter);
     if (begun === undefined) return undefined;
     const { id, since } = begun;
-    // The time of the decision stands for that of a token.
-    const proof = { topic, filter: filter.canonical, iat: Date.now() / 1000, jti: undefined, until: undefined };
+    const proof = { topic, filter: filter.canonical, iat: by.iat, jti: by.jti, until: undefined };
     const step = await this.#prepare(connection, id, async (intent) => {
       intent.scope = { topic, filter };
       return { request: { id, topic, filter, since }, proof, ticket: undefined, held: true };
@@ -234,13 +235,17 @@ export class Subscriptions {
   /** Ends subscriptions; ids that are not open are nothing to complain of. */
   unsubscribe(connection: Connection, list: unknown): void {
     for (const id of parseIds(list, this.limits.perFrame)) {
-      const pending = connection.pending?.get(id);
-      if (pending !== undefined) {
-        pending.wanted = false;
-        connection.pending?.delete(id); // free for use again, although its answer is still to come
-      }
+      this.#forgo(connection, id);
       this.#end(connection, id);
     }
+  }
+
+  /** What is under way under this id is not wanted any more; the id is free for use again, although its answer is still to come. */
+  #forgo(connection: Connection, id: string): void {
+    const pending = connection.pending?.get(id);
+    if (pending === undefined) return;
+    pending.wanted = false;
+    connection.pending?.delete(id);
   }
 
   #end(connection: Connection, id: string): void {
@@ -259,11 +264,8 @@ export class Subscriptions {
    * @param grant undefined: everything
    */
   endWithin(connection: Connection, grant: ParsedGrant | undefined, error: BellwireError): void {
-    for (const [id, intent] of connection.pending ?? []) {
-      const { scope } = intent;
-      if (grant !== undefined && (scope === undefined || !grantCovers(grant, scope.topic, scope.filter))) continue;
-      intent.wanted = false;
-      connection.pending?.delete(id);
+    for (const [id, { scope }] of connection.pending ?? []) {
+      if (grant === undefined || (scope !== undefined && grantCovers(grant, scope.topic, scope.filter))) this.#forgo(connection, id);
     }
     this.#endThose(connection, ({ topic, filter }) => grant === undefined || grantCovers(grant, topic, filter), error);
   }
@@ -271,6 +273,15 @@ export class Subscriptions {
   /** Ends the subscriptions whose permits are revoked, and tells the client. Those under way are checked when they are made. */
   endRefused(connection: Connection, revocations: RevocationIndex, error: BellwireError): void {
     this.#endThose(connection, (subscription) => revocations.refuses(connection, subscription.proof, subscription), error);
+  }
+
+  /** Ends the one subscription of this topic and filter that the server made, and tells the client why. */
+  endHeld(connection: Connection, topic: string, filter: ParsedFilter, error: BellwireError): void {
+    for (const [id, { scope }] of connection.pending ?? []) {
+      if (id.startsWith("$") && scope?.topic === topic && scope.filter.canonical === filter.canonical) this.#forgo(connection, id);
+    }
+    const isIt = (one: Subscription): boolean => one.held && one.topic === topic && one.filter.canonical === filter.canonical;
+    this.#endThose(connection, isIt, error);
   }
 
   /** Ends one subscription, if it is still open, and tells the client why. */
