@@ -18,6 +18,8 @@ export interface ConnectClaims {
   readonly iat: number;
   /** For the handshake only; 60 s after `iat` by default. */
   readonly exp: number;
+  /** Not valid before it. */
+  readonly nbf?: number;
   readonly jti?: string;
   /** The connection's end unless refreshed. */
   readonly until?: number;
@@ -37,6 +39,7 @@ export interface SubscribeClaims {
   readonly sid?: string;
   readonly iat: number;
   readonly exp: number;
+  readonly nbf?: number;
   readonly jti?: string;
   /** The subscriptions' end, enforced while open. */
   readonly until?: number;
@@ -71,7 +74,7 @@ export interface SubscribePermit {
 // One for all: permits live as long as their connections, and most hold none.
 const NONE: readonly ParsedGrant[] = Object.freeze([]);
 
-/** How far in the future an `iat` may lie, in seconds: clocks of backend and relay differ a little. */
+/** How far in the future an `iat` or `nbf` may lie, in seconds: clocks of backend and relay differ a little. */
 const CLOCK_TOLERANCE = 60;
 
 /**
@@ -90,8 +93,8 @@ export function parseConnectClaims(payload: unknown, site: string, now: number):
     jti: claims.jti,
     until: claims.until,
     info: claims.source.info,
-    subscriptions: orInvalid(() => parseSubscriptions(claims.source.subscriptions)),
-    grants: claims.source.grants === undefined ? NONE : orInvalid(() => parseGrants(claims.source.grants)),
+    subscriptions: orInvalid("subscriptions", () => parseSubscriptions(claims.source.subscriptions)),
+    grants: claims.source.grants === undefined ? NONE : orInvalid("grants", () => parseGrants(claims.source.grants)),
   };
 }
 
@@ -107,7 +110,7 @@ export function parseSubscribeClaims(payload: unknown, connection: Identity, now
     throw new BellwireError("forbidden", "The subscribe token was issued to another session");
   }
   const { source } = claims;
-  const grants = orInvalid(() => (source.grants === undefined ? [parseGrant(source)] : parseGrants(source.grants)));
+  const grants = orInvalid("grants", () => (source.grants === undefined ? [parseGrant(source)] : parseGrants(source.grants)));
   return { iat: claims.iat, jti: claims.jti, until: claims.until, grants };
 }
 
@@ -122,27 +125,37 @@ interface Common {
 
 function parseCommon(payload: unknown, audience: string, site: string, now: number): Common {
   const source = asObject(payload);
-  if (source === undefined) throw invalid("The token's payload is not an object");
-  const { aud, iat, exp, until, jti } = source;
-  if (aud !== audience && !(Array.isArray(aud) && aud.includes(audience))) throw invalid(`The token's aud is not "${audience}"`);
-  if (!isSite(source.site)) throw invalid("The token's site is not a site name; it must be a string");
-  if (!isTime(iat)) throw invalid("The token has no iat; it must be a number of epoch seconds");
-  if (!isTime(exp)) throw invalid("The token has no exp; it must be a number of epoch seconds");
-  if (until !== undefined && until !== null && !isTime(until)) throw invalid("The token's until is not a number of epoch seconds");
-  if (iat > now + CLOCK_TOLERANCE) throw invalid("The token's iat lies in the future: check the backend's clock");
+  if (source === undefined) throw invalid(`The token's payload is ${describe(payload)}: it must be an object`);
+  const { aud, iat, exp, until, nbf, jti } = source;
+  if (aud !== audience && !(Array.isArray(aud) && aud.includes(audience))) throw wrong("aud", aud, `be ${audience}`);
+  if (!isSite(source.site)) throw wrong("site", source.site, "be a string, the name of a site");
+  if (!isTime(iat)) throw wrong("iat", iat, "be a number of epoch seconds");
+  if (!isTime(exp)) throw wrong("exp", exp, "be a number of epoch seconds");
+  if (isGiven(until) && !isTime(until)) throw wrong("until", until, "be a number of epoch seconds");
+  if (isGiven(nbf) && !isTime(nbf)) throw wrong("nbf", nbf, "be a number of epoch seconds");
+  if (isGiven(jti) && typeof jti !== "string") throw wrong("jti", jti, "be a string");
   const user = parseSubject(source.sub, "sub");
   const session = parseSubject(source.sid, "sid");
+  if (iat > now + CLOCK_TOLERANCE) {
+    throw invalid(`The token's iat lies in the future: check the backend's clock, and that it is in seconds (${times(source, now)})`);
+  }
+  if (isTime(nbf) && nbf > now + CLOCK_TOLERANCE) {
+    throw invalid(`The token is not valid yet, by its nbf: check the backend's clock (${times(source, now)})`);
+  }
   if (source.site !== site) throw new BellwireError("wrong-site", "The token was issued for another site");
-  if (exp <= now) throw new BellwireError("token-expired", "The token has expired");
-  if (isTime(until) && until <= now) throw new BellwireError("token-expired", "The token's until has passed");
-  return { source, user, session, iat, jti: typeof jti === "string" ? jti : undefined, until: isTime(until) ? until : undefined };
+  if (exp <= now) {
+    const clocks = "if it was fresh, the backend's clock is behind the relay's, or the relay's ahead";
+    throw new BellwireError("token-expired", `The token has expired: get a new one; ${clocks} (${times(source, now)})`);
+  }
+  if (isTime(until) && until <= now) throw new BellwireError("token-expired", `The token's until has passed (${times(source, now)})`);
+  return { source, user, session, iat, jti: isGiven(jti) ? jti : undefined, until: isTime(until) ? until : undefined };
 }
 
 function parseSubject(value: unknown, name: string): string {
-  if (value === undefined || value === null || value === "") return "";
-  if (typeof value !== "string") throw invalid(`The token's ${name} is not a string`);
+  if (!isGiven(value) || value === "") return "";
+  if (typeof value !== "string") throw wrong(name, value, "be a string");
   if (value.length > limits.subjectBytes || utf8Length(value) > limits.subjectBytes || !isWellFormed(value)) {
-    throw invalid(`The token's ${name} is longer than ${limits.subjectBytes} bytes or not valid Unicode`);
+    throw wrong(name, value, `be valid Unicode of 1 to ${limits.subjectBytes} bytes`);
   }
   return value;
 }
@@ -155,16 +168,47 @@ function parseSubscriptions(value: unknown): readonly ParsedGrant[] {
   });
 }
 
-function orInvalid<T>(parse: () => T): T {
+function orInvalid<T>(claim: string, parse: () => T): T {
   try {
     return parse();
   } catch (error) {
-    throw invalid(`The token's grants can't be used: ${(error as Error).message}`);
+    throw invalid(`The token's ${claim} can't be used: ${(error as Error).message}`);
   }
 }
 
 function isTime(value: unknown): value is number {
   return typeof value === "number" && Number.isFinite(value) && value >= 0;
+}
+
+/** Null is what some languages write for what is not there. */
+function isGiven<T>(value: T): value is NonNullable<T> {
+  return value !== undefined && value !== null;
+}
+
+/** A claim that can't be used, with what it is, so that nobody has to guess which backend wrote it how. */
+function wrong(claim: string, value: unknown, must: string): BellwireError {
+  return invalid(
+    value === undefined
+      ? `The token has no ${claim}: it must ${must}`
+      : `The token's claim ${claim} is ${describe(value)}: it must ${must}`,
+  );
+}
+
+/** Characters of a value that are shown: enough to recognise it, too few for a secret. */
+const SHOWN = 24;
+
+/** What a value is, for whoever wrote it. Texts stand in quotes, so that a log can leave them out. */
+function describe(value: unknown): string {
+  if (typeof value === "string") return `the text ${JSON.stringify(value.length > SHOWN ? `${value.slice(0, SHOWN)}…` : value)}`;
+  if (typeof value === "number") return `the number ${value}`;
+  if (Array.isArray(value)) return "a list";
+  return typeof value === "object" && value !== null ? "an object" : String(value);
+}
+
+/** The times that a judgement rests on: a wrong clock shows in them. */
+function times({ iat, exp, nbf, until }: JsonObject, now: number): string {
+  const named = Object.entries({ iat, nbf, exp, until }).filter(([, time]) => isTime(time));
+  return [...named.map(([name, time]) => `${name} ${time}`), `the relay's time ${now.toFixed(1)}`].join(", ");
 }
 
 function invalid(message: string): BellwireError {

@@ -214,9 +214,17 @@ function verified(token: string, keys: readonly Buffer[]): unknown {
   const invalid = new BellwireError("token-invalid", "The token's signature does not hold");
   const [header, payload, signature, more] = token.split(".");
   if (header === undefined || payload === undefined || signature === undefined || more !== undefined) throw invalid;
+  if (/[^A-Za-z0-9._-]/.test(token)) throw invalid;
   const given = Buffer.from(signature, "base64url");
-  const read = (part: string): unknown => JSON.parse(Buffer.from(part, "base64url").toString()) as unknown;
-  if ((read(header) as { alg?: unknown }).alg !== "HS256") throw invalid;
+  const read = (part: string): unknown => {
+    try {
+      return JSON.parse(Buffer.from(part, "base64url").toString()) as unknown;
+    } catch {
+      throw invalid;
+    }
+  };
+  const { alg, crit } = read(header) as { alg?: unknown; crit?: unknown };
+  if (alg !== "HS256" || crit !== undefined) throw invalid;
   const holds = keys.some((key) => {
     const expected = createHmac("sha256", key).update(`${header}.${payload}`).digest();
     return expected.length === given.length && timingSafeEqual(expected, given);

@@ -72,7 +72,8 @@ describe("connecting", () => {
     const relay = await stage.relay();
     const token = connectToken(relay.appKey);
     await stage.connect(relay, { auth: { token, colour: "red", since: [{ strange: 1 }], data: { a: [1] } } });
-    for (const v of [2, "1", 0, null, {}]) {
+    await stage.connect(relay, { auth: { v: "1", token } }); // Java's auth is a map of strings
+    for (const v of [2, "2", "01", 0, null, {}]) {
       const error = await refusal(stage.client(relay, { auth: { v, token } }));
       expect(error.code, JSON.stringify(v)).to.equal("unsupported");
       expect(error.retry).to.equal("never");

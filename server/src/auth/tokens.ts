@@ -1,6 +1,7 @@
 import { createDecoder } from "fast-jwt";
 import { BellwireError, limits } from "@bellwire/protocol";
 import type { Keyring } from "./keyring.js";
+import { faultOf } from "./token-fault.js";
 
 const decode = createDecoder({ complete: true });
 
@@ -19,7 +20,7 @@ export function verifyToken(keyring: Keyring, site: string, token: unknown): unk
       // The next key may have signed it; the caller learns only that none has.
     }
   }
-  throw new BellwireError("token-invalid", "The token's signature does not hold: check APP_KEY, and that the algorithm is HS256");
+  throw new BellwireError("token-invalid", faultOf(token));
 }
 
 function keyId(token: string): string | undefined {
@@ -27,6 +28,6 @@ function keyId(token: string): string | undefined {
     const { kid } = (decode(token) as { header: { kid?: unknown } }).header;
     return typeof kid === "string" ? kid : undefined;
   } catch {
-    throw new BellwireError("token-invalid", "The token is not a JWT");
+    throw new BellwireError("token-invalid", faultOf(token));
   }
 }

@@ -158,7 +158,9 @@ export class Gateway implements ConnectionHost {
       this.#taken.add(client);
       if (this.refusal !== undefined) throw this.refusal;
       const auth = socket.handshake.auth as Record<string, unknown>;
-      if (auth.v !== undefined && auth.v !== VERSION) throw new BellwireError("unsupported", `This relay speaks version ${VERSION}`);
+      // In Java, `auth` is a map of strings.
+      if (auth.v !== undefined && auth.v !== VERSION && auth.v !== String(VERSION))
+        throw new BellwireError("unsupported", `This relay speaks version ${VERSION}`);
       const arrival: Arrival = { id: socket.id, client: clientId(auth.client), headers: options.passedHeaders(socket.handshake.headers) };
       socket.data = { arrival, admitted: await options.admission.connect(site, auth, arrival) } satisfies Entry;
       corkWrites(socket.conn); // socket.io's own answer and our hello: one write
