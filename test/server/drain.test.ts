@@ -3,6 +3,8 @@ import { expect } from "chai";
 import { WebSocket } from "ws";
 import { departures } from "../../server/src/drain.js";
 import { RawClient } from "../support/socket.js";
+import { connectToken } from "../support/tokens.js";
+import { Poller } from "./poller.js";
 import { eventually } from "./stage.js";
 import { createTestRelay, type TestRelay } from "@bellwire/server/testing";
 
@@ -56,6 +58,17 @@ describe("a relay that drains", () => {
     const lateIsGone = new Promise((resolve) => late.socket.once("disconnect", resolve));
     await drained;
     await lateIsGone;
+    expect(relay.relay.gateway?.connections.size).to.equal(0);
+  });
+
+  it("does not wait for polling sessions that nobody polls any more, as when a balancer has moved their clients", async function () {
+    this.timeout(10_000); // such a session's ping times out after 25 s
+    for (let i = 0; i < 5; i++) {
+      const left = await Poller.open(relay.httpUrl);
+      await left.send(`40/site/5,${JSON.stringify({ v: 1, token: connectToken(relay.appKey) })}`);
+    }
+    await eventually(() => relay.relay.gateway?.connections.size === 5, "five sessions are there");
+    await relay.relay.drain({ accept: 0, spread: 300, rate: 100 });
     expect(relay.relay.gateway?.connections.size).to.equal(0);
   });
 });

@@ -1,7 +1,15 @@
 import { EventEmitter } from "node:events";
 import { expect } from "chai";
 import { toFrame } from "../../server/src/frame.js";
-import { corkWrites, dropHandshake, trimSocket, waitingPackets, writeDirectly } from "../../server/src/socket/engine-internals.js";
+import {
+  corkWrites,
+  dropHandshake,
+  endQuietly,
+  loseTransport,
+  trimSocket,
+  waitingPackets,
+  writeDirectly,
+} from "../../server/src/socket/engine-internals.js";
 import { Stage } from "./stage.js";
 
 /** An engine.io socket as `writeDirectly` finds it, with one thing different. */
@@ -59,6 +67,39 @@ describe("writing straight to a socket", () => {
       expect(written).to.have.length(0);
     }
     expect(writeDirectly(engineSocket().conn as never, { text: "x", options: { compress: false } })).to.equal(-1);
+  });
+});
+
+describe("the quiet end of a transport", () => {
+  it("waits for a frame that is still being compressed", () => {
+    const said: string[] = [];
+    const transport = Object.assign(new EventEmitter(), {
+      name: "websocket",
+      writable: false,
+      doClose: (): unknown => said.push("close frame"),
+      socket: { _socket: { end: (): unknown => said.push("end") } },
+    });
+    endQuietly(Object.assign(new EventEmitter(), { transport }) as never);
+    (transport.doClose as (done: () => void) => void)(() => said.push("closed"));
+    expect(said).to.deep.equal(["closed"]);
+    transport.emit("ready");
+    expect(said).to.deep.equal(["closed", "end"]);
+  });
+
+  it("is engine.io's own where that looks otherwise", () => {
+    for (const transport of [
+      undefined,
+      {},
+      { name: "websocket" },
+      { name: "websocket", socket: { _socket: null }, doClose: () => undefined },
+    ]) {
+      const before = { ...transport };
+      let closed = 0;
+      const conn = Object.assign(new EventEmitter(), { readyState: "open", transport, close: () => closed++ });
+      loseTransport(conn as never, 0);
+      expect(closed).to.equal(1);
+      expect({ ...transport }).to.deep.equal(before);
+    }
   });
 });
 

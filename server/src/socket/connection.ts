@@ -11,7 +11,7 @@ import { eventText, toFrame, type Frame } from "../frame.js";
 import { askerOf } from "./asker.js";
 import type { HeldSubscriptions } from "./held-subscriptions.js";
 import type { Rate } from "./rate.js";
-import { endTransport, waitingPackets, writeDirectly } from "./engine-internals.js";
+import { cutLater, endTransport, loseTransport, waitingPackets, writeDirectly } from "./engine-internals.js";
 
 export interface Subscription {
   readonly id: string;
@@ -45,6 +45,9 @@ export interface ConnectionHost {
 
 /** Packets that may wait for one socket, whatever their size. */
 const MAX_WAITING_PACKETS = 10_000;
+
+/** How long a peer may take to read its `bye`, and to end its side: a poll is a round trip away, on a phone's network too. */
+const FAREWELL_MS = 2000;
 
 /** One client's socket on its site. */
 export class Connection implements Recipient {
@@ -142,14 +145,16 @@ export class Connection implements Recipient {
   }
 
   /**
-   * Says why, then closes: for good with a Socket.IO disconnect, otherwise by closing the transport, after which any Socket.IO
+   * Says why, then closes: for good with a Socket.IO disconnect, otherwise by losing the transport, after which any Socket.IO
    * client comes back by itself.
    */
   bye(error: BellwireError): void {
+    const { conn } = this.socket;
     this.closed = true;
     this.socket.emit("bye", error.toJSON());
-    if (error.retry === "never") this.socket.disconnect(true);
-    else this.socket.conn.close();
+    if (error.retry !== "never") return loseTransport(conn, FAREWELL_MS);
+    this.socket.disconnect(true);
+    cutLater(conn, FAREWELL_MS);
   }
 
   /** Closes without waiting for what the socket never took. */

@@ -7,12 +7,16 @@ type EngineSocket = Socket["conn"];
 
 /** What of engine.io and ws is touched; each part is looked for, and without it the ordinary path is taken. */
 interface Internals {
-  readonly readyState?: string;
+  readyState?: string;
   readonly upgrading?: boolean;
   readonly writeBuffer?: readonly unknown[];
   readonly transport?: {
     readonly name?: string;
+    readonly writable?: boolean;
     readonly perMessageDeflate?: unknown;
+    doClose?(done?: () => void): void;
+    once?(event: string, listener: () => void): void;
+    send?(packets: object[]): void;
     readonly socket?: {
       terminate?(): void;
       listeners?(event: string): ((...args: never[]) => void)[];
@@ -59,6 +63,60 @@ export function waitingPackets(conn: EngineSocket): { readonly packets: number; 
 /** Ends a WebSocket without the closing handshake, which a peer that does not read would leave waiting with all that was buffered for it. */
 export function endTransport(conn: EngineSocket): void {
   (conn as unknown as Internals).transport?.socket?.terminate?.();
+}
+
+/**
+ * Loses a transport as a network would, once what was written has gone out: then every client library comes back by itself. An
+ * orderly end stops some of them for good (Engine.IO's close packet on polling, a WebSocket's close frame with a normal code), and
+ * others wait for what follows a close frame until their ping times out. A WebSocket's TCP socket just ends; on polling the next
+ * request finds no session. Nothing can be written any more; a peer that does not take what was is cut off after `ms`.
+ */
+export function loseTransport(conn: EngineSocket, ms: number): void {
+  const engine = conn as unknown as Internals;
+  if (engine.readyState !== "open") return;
+  endQuietly(conn);
+  cutLater(conn, ms);
+  // In the middle of a change of transports the client listens to neither for a moment: engine.io closes when it is done.
+  if (engine.upgrading === true) engine.readyState = "closing";
+  else if (engine.writeBuffer?.length === 0) discard(conn);
+  else {
+    // Before engine.io's own listener, which would wait for one more poll to say good-bye in order.
+    if (engine.transport?.name === "polling") conn.once("drain", () => discard(conn));
+    conn.close();
+  }
+}
+
+/** From now on, whoever closes this transport does so without a WebSocket close frame. */
+export function endQuietly(conn: EngineSocket): void {
+  const quieten = (): void => {
+    const { transport } = conn as unknown as Internals;
+    const net = transport?.socket?._socket;
+    if (transport?.name !== "websocket" || !net || typeof transport.doClose !== "function") return;
+    transport.doClose = (done) => {
+      // A frame that is still being compressed has not reached the TCP socket.
+      if (transport.writable === false) transport.once?.("ready", () => net.end());
+      else net.end();
+      done?.();
+    };
+  };
+  quieten();
+  conn.once("upgrade", quieten);
+}
+
+/** Cuts off a peer that has not taken part in the end of its transport by then: it does not read, poll, or answer a close frame. */
+export function cutLater(conn: EngineSocket, ms: number): void {
+  setTimeout(() => {
+    discard(conn);
+    endTransport(conn);
+  }, ms).unref();
+}
+
+/** Closes at once. A poll that waits is answered with nothing to say: the next one finds no session. */
+function discard(conn: EngineSocket): void {
+  const { readyState, transport } = conn as unknown as Internals;
+  if (readyState === "closed") return;
+  if (transport?.name === "polling" && transport.writable === true) transport.send?.([{ type: "noop" }]);
+  conn.close(true);
 }
 
 /**
