@@ -19,6 +19,7 @@ import { Namespaces } from "./namespaces.js";
 import type { ConnectionObserver } from "./observers.js";
 import { isAllowedOrigin, type AllowedOrigins } from "./origins.js";
 import { refresh, type RefreshOptions } from "./refresh.js";
+import { Refusals } from "./refusals.js";
 import { RoomlessAdapter } from "./roomless-adapter.js";
 import type { Subscriptions } from "./subscriptions.js";
 
@@ -64,6 +65,7 @@ export class Gateway implements ConnectionHost {
   readonly #onDisconnect: (this: Socket) => void;
   /** Engine connections that are in a site, or on the way into one: each holds one site only. */
   readonly #taken = new WeakSet<object>();
+  readonly #refusals = new Refusals((client) => this.#taken.has(client));
   readonly connections: Set<Connection> = new Set();
   readonly maxWaitingBytes: number;
   /** While set, nobody new is admitted. */
@@ -129,7 +131,11 @@ export class Gateway implements ConnectionHost {
     parent.use((socket, next) => {
       this.#enter(socket).then(
         () => next(),
-        (error: unknown) => next(connectError(this.#refused(error))),
+        (error: unknown) => {
+          const refused = this.#refused(error);
+          next(connectError(refused));
+          this.#refusals.add(socket.client, refused);
+        },
       );
     });
     parent.on("connection", (socket) => this.#connected(socket));
