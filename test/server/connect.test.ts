@@ -258,7 +258,7 @@ describe("connecting", () => {
     expect(late).to.deep.include({ offset: 0, messages: [], resync: false });
   });
 
-  it("ignores events that it does not know, and refuses calls that nothing allows or answers", async () => {
+  it("ignores events that it does not know, says so where an ack is asked for, and refuses calls that nothing allows or answers", async () => {
     const relay = await stage.relay();
     const client = await stage.connect(relay);
     for (const name of ["error", "messages", "hello", "__proto__", "toString", "", "x".repeat(1000)]) client.socket.emit(name, { a: 1 });
@@ -279,11 +279,12 @@ describe("connecting", () => {
     expect(codeOf(await client.emit("publish", { topic: "news", data: {} }))).to.equal("forbidden");
     expect(codeOf(await client.emit("publish", { topic: "$user", data: {} }))).to.equal("forbidden");
     expect(codeOf(await client.emit("presence", { topic: "news" }))).to.equal("forbidden");
-    expect(codeOf(await client.emit("rpc", { method: "ping" }))).to.equal("not-found");
+    expect(codeOf(await client.emit("rpc", { method: "ping" }))).to.equal("unsupported");
     expect(codeOf(await client.emit("refresh", {}))).to.equal("token-missing");
-    const heard: unknown[] = [];
-    client.socket.emit("no-such-event", {}, (reply: unknown) => heard.push(reply));
-    expect(await client.emit("unsubscribe", [])).to.deep.equal({});
-    expect(heard).to.deep.equal([]);
+    for (const name of ["no-such-event", "error", "__proto__", "toString", ""]) {
+      expect(codeOf(await client.emit(name, {})), name).to.equal("unsupported");
+    }
+    const answers = await Promise.all(Array.from({ length: 300 }, () => client.emit("no-such-event")));
+    expect(new Set(answers.map(codeOf)), "they count as any other frame").to.include("limit");
   });
 });

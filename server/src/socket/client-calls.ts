@@ -74,8 +74,12 @@ export class ClientCalls {
     if (typeof method !== "string" || method === "" || method.length > MAX_METHOD) {
       throw new BellwireError("bad-request", `rpc takes {method, data}, the method a string of 1 to ${MAX_METHOD} characters`);
     }
+    const { hooks } = this.#options;
+    if (!hooks.features.includes("rpc")) {
+      throw new BellwireError("unsupported", "This relay answers no rpc: it needs hooks.rpc in its configuration, or a handler");
+    }
     return this.#bounded(connection, async () => {
-      const asked = this.#options.hooks.rpc({ ...askerOf(connection), method, data: source?.data });
+      const asked = hooks.rpc({ ...askerOf(connection), method, data: source?.data });
       if (asked === undefined) throw new BellwireError("not-found", "There is no such method");
       const { status, data } = await asked;
       return { ...(status === undefined ? {} : { status }), data: data ?? null };

@@ -26,7 +26,7 @@ export class Dispatcher {
 
   /**
    * Takes what a connection sends from now on. Done as a socket.io middleware that never calls on: the events of a client are then
-   * never emitted, so that an unknown name is ignored and one like "error" can't throw for want of a listener.
+   * never emitted, so that one called "error" can't throw for want of a listener.
    */
   attend(connection: Connection): void {
     connection.socket.use((packet: readonly unknown[]) => this.#take(connection, packet));
@@ -34,10 +34,11 @@ export class Dispatcher {
 
   #take(connection: Connection, packet: readonly unknown[]): void {
     const name = packet[0];
-    const handler = typeof name === "string" ? this.#handlers.get(name) : undefined;
-    if (handler === undefined || connection.closed) return; // unknown events are ignored
     const last = packet[packet.length - 1];
     const acked = typeof last === "function";
+    const known = typeof name === "string" ? this.#handlers.get(name) : undefined;
+    if (connection.closed || (known === undefined && !acked)) return; // of a newer version: whoever wants to know asks for an ack
+    const handler = known ?? unsupported;
     const args = packet.slice(1, acked ? -1 : undefined);
     const ack: Ack = (reply) => {
       if (!acked || connection.closed) return;
@@ -58,3 +59,7 @@ export class Dispatcher {
     }
   }
 }
+
+const unsupported: Handler = async () => {
+  throw new BellwireError("unsupported", "This relay knows no such event; hello.features names what it offers beyond the basics");
+};
