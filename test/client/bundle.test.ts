@@ -78,6 +78,27 @@ describe("the bundle for the script tag", function () {
     client.close();
   });
 
+  it("comes back from garbage, and from a disconnect by the server", async () => {
+    const { bellwire } = load("");
+    const client = bellwire.createClient({ endpoint: "/realtime", reconnect: { delays: [5] } });
+    await client.subscribe("T", () => {}).ready;
+    const ends = [
+      () => stage.relay.socket.conn.write("2/site/s1,[broken"),
+      () => stage.relay.socket.conn.write('2/site/s1,{"no":"list"}'),
+      () => stage.relay.socket.disconnect(),
+      () => stage.relay.socket.conn.close(true),
+    ];
+    for (const [i, end] of ends.entries()) {
+      end();
+      await until(() => stage.relay.subscribes.length === i + 2);
+    }
+    // Of another namespace: not for this client.
+    stage.relay.socket.conn.write('2["bye",{"code":"forbidden","retry":"never"}]');
+    await settled(client);
+    expect(client.state).to.equal("connected");
+    client.close();
+  });
+
   it("tells of a refusal what the relay said", async () => {
     stage.relay.admit = () => ({ code: "wrong-site", message: "not yours", retry: "never" });
     const { bellwire, errors } = load('data-endpoint="/realtime"');

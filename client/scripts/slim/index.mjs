@@ -1,5 +1,5 @@
 // An esbuild plugin that leaves out of socket.io-client what Bellwire never uses, so that the bundle keeps to its size.
-// Its manager, socket and engine stay, without the methods that are never called.
+// Its engine stays, without the methods that are never called.
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -7,21 +7,15 @@ import { prune, pruned } from "./prune.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const packageOf = (name) => dirname(fileURLToPath(import.meta.resolve(`${name}/package.json`)));
-const manager = join(packageOf("socket.io-client"), "build/esm/manager.js");
 const engine = join(packageOf("engine.io-client"), "build/esm");
 
 const slashed = (path) => path.replaceAll("\\", "/");
 
 /** What is replaced, by whom it is asked for. `from` is a path's end. */
 const replacements = [
-  // Only the Manager: no cache of managers, no url parser of its own.
-  { what: /^socket\.io-client$/, by: manager },
-  // Not its index, which holds every transport there is.
-  { what: /^engine\.io-client$/, by: join(here, "engine.io-client.js") },
+  { what: /^socket\.io-client$/, by: join(here, "socket.io-client.js") },
   { what: /^\.\/transports\/index\.js$/, from: "engine.io-client/build/esm", by: join(here, "transports.js") },
   { what: /^\.\/contrib\/parseuri\.js$/, from: "engine.io-client/build/esm", by: join(here, "parseuri.js") },
-  { what: /^\.\/contrib\/backo2\.js$/, from: "socket.io-client/build/esm", by: join(here, "backo2.js") },
-  { what: /^socket\.io-parser$/, by: join(here, "socket.io-parser.js") },
   { what: /^engine\.io-parser$/, by: join(here, "engine.io-parser.js") },
   { what: /^@socket\.io\/component-emitter$/, by: join(here, "component-emitter.js") },
   { what: /^bellwire:engine\//, by: undefined },
@@ -36,7 +30,7 @@ export const slim = {
         return { path: by ?? join(engine, path.slice("bellwire:engine/".length)), sideEffects: false };
       });
     }
-    build.onLoad({ filter: /\b(socket|engine)\.io-client[\\/]build[\\/]esm[\\/]/ }, async ({ path }) => {
+    build.onLoad({ filter: /\bengine\.io-client[\\/]build[\\/]esm[\\/]/ }, async ({ path }) => {
       const found = Object.entries(pruned).find(([end]) => slashed(path).endsWith(end));
       return found === undefined ? undefined : { contents: prune(await readFile(path, "utf8"), found[1]), loader: "js" };
     });

@@ -1,42 +1,8 @@
-// Methods of socket.io-client's classes that the client never reaches. Classes can't be tree-shaken by method, so it is done by
+// Methods of engine.io-client's classes that the client never reaches. Classes can't be tree-shaken by method, so it is done by
 // name, on the published, uniformly formatted source; a name that is not there fails the build rather than passing unnoticed.
 
 /** By file: what is removed, and what is still called but has nothing to do. */
 export const pruned = {
-  "socket.io-client/build/esm/manager.js": {
-    // Bellwire reconnects by itself.
-    empty: [
-      "reconnection",
-      "reconnectionAttempts",
-      "reconnectionDelay",
-      "randomizationFactor",
-      "reconnectionDelayMax",
-      "maybeReconnectOnOpen",
-      "reconnect",
-      "onping",
-    ],
-    remove: ["onreconnect", "connect", "disconnect"],
-  },
-  "socket.io-client/build/esm/socket.js": {
-    // No retried, volatile or outgoing-listened packets: the client has its own timeouts and retries.
-    empty: ["_addToQueue", "_drainQueue", "notifyOutgoingListeners"],
-    remove: [
-      "disconnected",
-      "open",
-      "send",
-      "emitWithAck",
-      "close",
-      "compress",
-      "volatile",
-      "timeout",
-      "prependAny",
-      "listenersAny",
-      "onAnyOutgoing",
-      "prependAnyOutgoing",
-      "offAnyOutgoing",
-      "listenersAnyOutgoing",
-    ],
-  },
   // A connection keeps the transport that it opened with.
   "engine.io-client/build/esm/socket.js": { empty: ["_probe"], remove: ["send"] },
 };
@@ -45,7 +11,7 @@ export const pruned = {
 export function prune(source, { empty, remove }) {
   const cut = (text, name, by) => {
     const method = new RegExp(`^    (?:get )?${name}\\(.*\\) \\{\\n(?:.*\\n)*?    \\}$`, "m");
-    if (!method.test(text)) throw new Error(`socket.io-client has no method ${name} any more: look at scripts/slim/prune.mjs`);
+    if (!method.test(text)) throw new Error(`engine.io-client has no method ${name} any more: look at scripts/slim/prune.mjs`);
     return text.replace(method, by);
   };
   const emptied = empty.reduce((text, name) => cut(text, name, `    ${name}() {}`), source);
