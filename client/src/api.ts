@@ -115,10 +115,14 @@ export interface Client extends Disposable {
   onState(listener: (state: State) => unknown): () => void;
   /**
    * Publishes where the topic allows it. Resolves to where the message stands, or to null where the backend did something else
-   * with it. Rejects with a ClientError after 10 s. A lost connection leaves the outcome unknown.
+   * with it. Rejects with a ClientError after 10 s. A lost connection leaves the outcome unknown. Data that is more than the relay
+   * takes (4 KiB unless it is told otherwise) is not sent: `too-large`.
    */
   publish(topic: string, data: object): Promise<Position | null>;
-  /** Calls a method of the backend through the relay. `timeout` in milliseconds, default 30,000. */
+  /**
+   * Calls a method of the backend through the relay. `timeout` in milliseconds, default 30,000. What makes a frame larger than the
+   * relay takes (1 MiB) is not sent: `too-large`. The backend's own refusal is `rejected`, with its words in `reason`.
+   */
   rpc(
     method: string,
     data?: unknown,

@@ -68,7 +68,12 @@ describe("batches", () => {
 
 describe("the limits of a frame", () => {
   it("are what hello says, or something that any relay takes", () => {
-    expect(readFrameLimits({ limits: { subscriptionsPerFrame: 7, frameBytes: 1000 } })).to.deep.equal({ count: 7, length: 500 });
+    expect(readFrameLimits({ limits: { subscriptionsPerFrame: 7, frameBytes: 900, dataBytes: 9 } })).to.deep.equal({
+      count: 7,
+      length: 300,
+      bytes: 900,
+      dataBytes: 9,
+    });
     expect(readFrameLimits({ limits: { subscriptionsPerFrame: "7" } })).to.deep.equal(DEFAULT_FRAME);
     expect(readFrameLimits({})).to.deep.equal(DEFAULT_FRAME);
   });

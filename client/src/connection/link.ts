@@ -2,7 +2,7 @@ import { asObject, type Auth, type JsonObject } from "@bellwire/protocol";
 import { Manager, type Socket } from "socket.io-client";
 import { ClientError } from "../errors.js";
 import { invoke, type Report } from "../invoke.js";
-import { DEFAULT_FRAME, readFrameLimits, type FrameLimits } from "./frame-limits.js";
+import { DEFAULT_FRAME, oversize, readFrameLimits, type FrameLimits } from "./frame-limits.js";
 import type { Target } from "./target.js";
 
 /** Milliseconds for the transport to open, and from there for everything up to the relay's `hello`. */
@@ -37,6 +37,8 @@ export class Link {
   readonly #helloTimer: ReturnType<typeof setTimeout>;
   #down = false;
   #frame: FrameLimits = DEFAULT_FRAME;
+  /** Requests so far: the id that Socket.IO gives the next one. */
+  #sent = 0;
 
   constructor(options: LinkOptions) {
     this.#options = options;
@@ -73,25 +75,33 @@ export class Link {
 
   /**
    * Sends an event and calls back once: with the reply, with the error in it, after `timeout` milliseconds or when the link ends.
+   * What is over the relay's limits is not sent, since the relay would close the connection: `too-large`.
    * A callback and not a promise: an ack must be worked off before the packet behind it, and a promise would let that one pass.
    */
   request(event: string, payload: unknown, timeout: number, done: Done): void {
     if (this.#down || !this.#socket.connected) return done(unavailable("There is no connection"), {});
     if (this.#requests.size >= MAX_REQUESTS) return done(new ClientError({ code: "limit", message: "Too many requests at once" }), {});
+    let text: string;
+    try {
+      text = JSON.stringify([event, payload]);
+    } catch (cause) {
+      return done(new ClientError({ code: "bad-request", message: "The data can't be written as JSON" }, cause), {});
+    }
+    const message = oversize(this.#frame, event, payload, `42${this.#options.target.namespace},${this.#sent}${text}`);
+    if (message !== undefined) return done(new ClientError({ code: "too-large", message }), {});
     const finish: Done = (error, reply) => {
       clearTimeout(timer);
       if (this.#requests.delete(finish)) invoke(done, this.#options.report, error, reply);
     };
     const timer = setTimeout(() => finish(timedOut("The relay gave no answer"), {}), timeout);
     this.#requests.add(finish);
-    try {
-      this.#socket.emit(event, payload, (answer: unknown) => {
-        const reply = asObject(answer) ?? {};
-        finish(reply.error === undefined ? undefined : new ClientError(reply.error), reply);
-      });
-    } catch (cause) {
-      finish(new ClientError({ code: "bad-request", message: "The data can't be written as JSON" }, cause), {});
-    }
+    this.#sent++;
+    // Of the text that was measured: Socket.IO itself would send what is binary beside it, of any size.
+    const [, measured] = JSON.parse(text) as [string, unknown];
+    this.#socket.emit(event, measured, (answer: unknown) => {
+      const reply = asObject(answer) ?? {};
+      finish(reply.error === undefined ? undefined : new ClientError(reply.error), reply);
+    });
   }
 
   #greeted(hello: JsonObject): void {
