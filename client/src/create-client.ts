@@ -96,6 +96,7 @@ export function createClient(options: ClientOptions): Client {
       sender.down();
       held.down();
     },
+    onWake: () => sender.wake(),
     onEvent: receive,
   });
 

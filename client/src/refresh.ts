@@ -16,13 +16,14 @@ const TIMEOUT = 10_000;
 export function createRefresh(tokens: TokenSource, registry: Registry, report: Report): (event: JsonObject, link: Link) => void {
   const connection = async (link: Link): Promise<void> => {
     const answer = tokens.renewable ? await tokens.connection([]) : {};
-    if (answer.off) return;
+    if (answer.off !== undefined || link.isDown) return;
     // Without a token the relay asks its refresh hook.
     const body = answer.token === undefined ? {} : { token: answer.token };
     link.request("refresh", body, TIMEOUT, (error) => error && report(error));
   };
   const some = async (link: Link, wires: readonly WireSubscription[], { ask }: SubscribeTokens): Promise<void> => {
     const { token: common, tokens, refused } = await ask(wires.map((wire) => wire.request));
+    if (link.isDown) return;
     const items = wires.flatMap(({ id }, i) => {
       const token = tokens?.get(i) ?? common;
       return token === undefined || refused.has(i) ? [] : [{ id, token }];

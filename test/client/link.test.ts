@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { Link, type LinkOptions } from "../../client/src/connection/link.js";
 import { targetOf } from "../../client/src/connection/target.js";
 import type { ClientError } from "../../client/src/errors.js";
+import { usePage } from "./page.js";
 import { state, until, useStage } from "./setup.js";
 
 describe("a link", () => {
@@ -16,6 +17,7 @@ describe("a link", () => {
       target: targetOf(stage.relay.url, "s1", undefined),
       auth: { v: 1 },
       pollingOnly: false,
+      patience: 10_000,
       withCredentials: false,
       report: (error) => downs.push(error as ClientError),
       onEvent: (name) => events.push(name),
@@ -78,32 +80,16 @@ describe("a link", () => {
 
 describe("a wake", () => {
   const stage = useStage();
-  const target = new EventTarget();
-  const page = Object.assign(new EventTarget(), { visibilityState: "visible" });
-  const names = ["addEventListener", "removeEventListener", "document"] as const;
-  const globals = globalThis as unknown as Record<string, unknown>;
-  const before: Record<string, unknown> = {};
-
-  beforeEach(() => {
-    for (const name of names) before[name] = globals[name];
-    globals.addEventListener = target.addEventListener.bind(target);
-    globals.removeEventListener = target.removeEventListener.bind(target);
-    globals.document = page;
-  });
-  afterEach(() => {
-    for (const name of names)
-      if (before[name] === undefined) delete globals[name];
-      else globals[name] = before[name];
-  });
+  const page = usePage();
 
   it("brings a waiting client back at once", async () => {
-    for (const wake of [() => target.dispatchEvent(new Event("online")), () => page.dispatchEvent(new Event("visibilitychange"))]) {
+    for (const wake of ["online", "visible"] as const) {
       const client = stage.client({ reconnect: { delays: [60_000], random: () => 0.1 } });
       client.connect();
       await state(client, "connected");
       stage.relay.cut();
       await state(client, "waiting");
-      wake();
+      page[wake]();
       await state(client, "connected");
       client.close();
     }
@@ -113,12 +99,12 @@ describe("a wake", () => {
     const client = stage.client();
     client.connect();
     await state(client, "connected");
-    target.dispatchEvent(new Event("online"));
+    page.online();
     await until(() => stage.relay.unsubscribes.length === 1);
     expect(stage.relay.unsubscribes).to.deep.equal([[]]);
     client.close();
-    target.dispatchEvent(new Event("online"));
-    page.dispatchEvent(new Event("visibilitychange"));
+    page.online();
+    page.visible();
     expect(client.state).to.equal("closed");
   });
 });

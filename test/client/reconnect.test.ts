@@ -87,6 +87,7 @@ describe("coming back", () => {
     stage.relay.admit = () => ({ code: "unavailable", message: "moved", retry: "later" });
     stage.relay.cut();
     await until(() => moved.subscribes.length === 1);
+    expect(moved.auths[0]).to.include({ ticket: "connection ticket" }).and.not.to.have.property("token");
     expect(stage.relay.auths.map(({ ticket }) => ticket !== undefined)).to.deep.equal([false, true, true, true, true, true]);
     expect(stage.relay.tokenRequests).to.have.length(2);
     client.close();

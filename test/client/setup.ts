@@ -46,9 +46,9 @@ export function state(client: Client, wanted: State): Promise<void> {
   });
 }
 
-/** Resolves once the condition holds; for what has no event. Fails after 5 s, saying which condition. */
-export async function until(condition: () => boolean): Promise<void> {
-  const end = Date.now() + 5000;
+/** Resolves once the condition holds; for what has no event. Fails after 5 s, or `most` milliseconds, saying which condition. */
+export async function until(condition: () => boolean, most = 5000): Promise<void> {
+  const end = Date.now() + most;
   while (!condition()) {
     if (Date.now() > end) throw new Error(`never came true: ${condition.toString()}`);
     await new Promise((resolve) => setTimeout(resolve, 1));

@@ -1,3 +1,4 @@
+import { mock } from "node:test";
 import { expect } from "chai";
 import { createBackoff } from "../../client/src/connection/backoff.js";
 import { createClockJump } from "../../client/src/connection/clock-jump.js";
@@ -6,7 +7,11 @@ import { ClientError } from "../../client/src/errors.js";
 import { ResyncTimer } from "../../client/src/subscriptions/resync-timer.js";
 import { withDeadline } from "../../client/src/tokens/deadline.js";
 
-const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
+/** Time stands still in each test, but for what it ticks. */
+function useClock(): void {
+  beforeEach(() => mock.timers.enable({ apis: ["setTimeout", "Date"] }));
+  afterEach(() => mock.timers.reset());
+}
 
 describe("the backoff", () => {
   it("waits at most 1, 2, 4, 8, 16, then 30 seconds", () => {
@@ -35,6 +40,7 @@ describe("the backoff", () => {
 });
 
 describe("the schedule of attempts", () => {
+  useClock();
   const later = new ClientError({ code: "unavailable", message: "", after: 0 });
 
   it("starts from the shortest wait only after a connection that held", () => {
@@ -55,32 +61,61 @@ describe("the schedule of attempts", () => {
     expect(asked).to.deep.equal([0, 1, 2, 0]);
   });
 
-  it("runs once, hurried or not", async () => {
+  const counted = (random = 0): { schedule: Schedule; runs: () => number } => {
     let runs = 0;
     const schedule = new Schedule(
       () => 60_000,
-      () => 0,
+      () => random,
       () => runs++,
     );
+    return { schedule, runs: () => runs };
+  };
+
+  it("runs once, hurried or not", () => {
+    const { schedule, runs } = counted(0.5);
     schedule.later(later);
     schedule.hurry();
     schedule.hurry();
-    await pause(15);
-    expect(runs).to.equal(1);
+    mock.timers.tick(124);
+    expect(runs()).to.equal(0);
+    mock.timers.tick(1);
+    expect(runs()).to.equal(1);
+    mock.timers.tick(1_000_000);
+    expect(runs()).to.equal(1);
   });
 
-  it("does not hurry past what the relay asked for", async () => {
-    let runs = 0;
-    const schedule = new Schedule(
-      () => 60_000,
-      () => 0,
-      () => runs++,
-    );
+  it("does not hurry past what the relay asked for", () => {
+    const { schedule, runs } = counted();
     schedule.later(new ClientError({ code: "limit", message: "", after: 50_000 }));
     schedule.hurry();
-    await pause(15);
-    schedule.cancel();
-    expect(runs).to.equal(0);
+    mock.timers.tick(49_999);
+    expect(runs()).to.equal(0);
+    mock.timers.tick(1);
+    expect(runs()).to.equal(1);
+  });
+
+  it("begins anew what may hang, but not before it had a second, however often the page wakes", () => {
+    const { schedule, runs } = counted();
+    const begun = Date.now();
+    for (let i = 0; i < 9; i++) {
+      mock.timers.tick(100);
+      schedule.again(begun);
+    }
+    expect(runs()).to.equal(0);
+    mock.timers.tick(100);
+    expect(runs()).to.equal(1);
+    mock.timers.tick(60_000);
+    schedule.again(begun);
+    mock.timers.tick(0);
+    expect(runs()).to.equal(2);
+  });
+
+  it("begins nothing anew once the attempt came to something", () => {
+    const { schedule, runs } = counted();
+    schedule.again(Date.now());
+    schedule.up();
+    mock.timers.tick(60_000);
+    expect(runs()).to.equal(0);
   });
 });
 
@@ -92,7 +127,9 @@ describe("the clock jump", () => {
 });
 
 describe("the resync timer", () => {
-  it("fires at once without a spread, and in time with one", async () => {
+  useClock();
+
+  it("fires at once without a spread, and in time with one", () => {
     let fired = 0;
     const timer = new ResyncTimer(
       () => fired++,
@@ -103,18 +140,21 @@ describe("the resync timer", () => {
     timer.start(100_000);
     timer.start(20);
     timer.start(200_000);
-    await pause(30);
+    mock.timers.tick(9);
+    expect(fired).to.equal(1);
+    mock.timers.tick(1);
     expect(fired).to.equal(2);
     timer.start(2);
     timer.stop();
-    await pause(10);
+    mock.timers.tick(1_000_000);
     expect(fired).to.equal(2);
   });
 });
 
 describe("the deadline of foreign code", () => {
-  const failure = (run: () => unknown): Promise<unknown> =>
-    withDeadline("The getter", run, 10).then(
+  useClock();
+  const failure = (run: (signal: AbortSignal) => unknown, signal?: AbortSignal): Promise<unknown> =>
+    withDeadline("The getter", run, { signal }).then(
       () => "none",
       (error: unknown) => error,
     );
@@ -130,7 +170,21 @@ describe("the deadline of foreign code", () => {
     ).to.equal(thrown);
   });
 
-  it("gives up on what hangs", async () => {
-    expect(await failure(() => new Promise(() => {}))).to.include({ code: "timeout", message: "The getter gave no answer within 0.01 s" });
+  it("gives up on what hangs after 10 s, and tells it", async () => {
+    let told = false;
+    const failed = failure((signal) => new Promise(() => signal.addEventListener("abort", () => (told = true))));
+    mock.timers.tick(9999);
+    expect(told).to.equal(false);
+    mock.timers.tick(1);
+    expect(await failed).to.include({ code: "timeout", message: "The getter gave no answer within 10 s" });
+    expect(told).to.equal(true);
+  });
+
+  it("gives up at once where nobody waits any longer", async () => {
+    const control = new AbortController();
+    const failed = failure(() => new Promise(() => {}), control.signal);
+    control.abort();
+    expect(await failed).to.include({ code: "timeout", message: "The getter is not waited for any longer" });
+    expect(await failure(() => 5, control.signal)).to.include({ code: "timeout" });
   });
 });

@@ -11,8 +11,10 @@ import { watchWake } from "./wake.js";
 
 const CHECK_TIMEOUT = 5000;
 const LONGEST_DRAIN = 600_000;
-/** After so many attempts that reached no relay the backend is asked where it is now: a ticket leads to the old one for ever. */
-const LOST_WAY = 5;
+/** Milliseconds for a transport to open. The first attempts after a loss or a wake give a network that swallows packets less. */
+const PATIENCE = 10_000;
+const FIRST_PATIENCE = 4000;
+const FIRST_ATTEMPTS = 2;
 
 export interface ConnectionParts {
   readonly handshake: Handshake;
@@ -28,7 +30,18 @@ export interface ConnectionParts {
   onUp(link: Link, hello: JsonObject): void;
   /** May be called with nothing up. */
   onDown(): void;
+  /** The network or the page is back: what is under way may hang. */
+  onWake(): void;
   onEvent(name: string, args: readonly unknown[]): void;
+}
+
+/** One attempt to connect, from the question for a token to its link's `hello`. */
+interface Attempt {
+  /** Epoch milliseconds. */
+  readonly begun: number;
+  /** Aborted once it is given up: what it still brings is ignored. */
+  readonly control: AbortController;
+  link?: Link;
 }
 
 /** Keeps one link open: attempts, waits and states. It knows nothing of subscriptions. */
@@ -39,18 +52,14 @@ export class Connection {
   link: Link | undefined;
   readonly #parts: ConnectionParts;
   readonly #schedule: Schedule;
-  #opening: Link | undefined;
-  /** Rises with each attempt and each end of one: what an older attempt still brings is ignored. */
-  #generation = 0;
+  #attempt: Attempt | undefined;
   #pollingOnly = false;
-  /** Attempts since the last connection. */
-  #failures = 0;
   #drainTimer: ReturnType<typeof setTimeout> | undefined;
   #stopWake: (() => void) | undefined;
 
   constructor(parts: ConnectionParts) {
     this.#parts = parts;
-    this.#schedule = new Schedule(parts.backoff, parts.random, () => void this.#attempt());
+    this.#schedule = new Schedule(parts.backoff, parts.random, () => void this.#begin());
   }
 
   /** Connects, unless that is under way. Also leads back from `off`, `failed` and `closed`. */
@@ -75,19 +84,25 @@ export class Connection {
     if (error !== undefined) this.#parts.report(error);
   }
 
-  async #attempt(): Promise<void> {
-    const generation = ++this.#generation;
-    const isCurrent = (): boolean => generation === this.#generation;
+  async #begin(): Promise<void> {
+    if (this.#attempt !== undefined) {
+      // It hangs. What it leaves behind, such as subscriptions that waited for its token, is for the next one to take along.
+      this.#drop();
+      return this.#schedule.in(0);
+    }
+    const attempt: Attempt = { begun: Date.now(), control: new AbortController() };
+    const { signal } = attempt.control;
+    this.#attempt = attempt;
     this.#set("connecting");
     // A listener of the state may have closed it.
-    if (!isCurrent()) return;
+    if (signal.aborted) return;
     try {
-      const way = await this.#parts.handshake.prepare(isCurrent);
-      if (!isCurrent()) return;
-      if (way === undefined) this.stop("off");
-      else this.#opening = this.#openLink(way);
+      const way = await this.#parts.handshake.prepare(signal);
+      if (signal.aborted) return;
+      if (typeof way === "string") this.stop("off");
+      else attempt.link = this.#openLink(way);
     } catch (thrown) {
-      if (isCurrent()) this.#lost(toClientError(thrown, "No connection token"));
+      if (!signal.aborted) this.#lost(toClientError(thrown, "No connection token"));
     }
   }
 
@@ -96,6 +111,7 @@ export class Connection {
       target,
       auth: { ...this.#parts.auth(), ...credential },
       pollingOnly: this.#pollingOnly,
+      patience: this.#schedule.attempts < FIRST_ATTEMPTS ? FIRST_PATIENCE : PATIENCE,
       withCredentials: this.#parts.withCredentials,
       report: this.#parts.report,
       onEvent: (name, args) => {
@@ -110,9 +126,9 @@ export class Connection {
   }
 
   #onHello(link: Link, hello: JsonObject): void {
-    this.#parts.handshake.ticket = typeof hello.ticket === "string" ? hello.ticket : undefined;
+    this.#parts.handshake.arrived(typeof hello.ticket === "string" ? hello.ticket : undefined);
+    this.#attempt = undefined;
     this.link = link;
-    this.#failures = 0;
     this.#schedule.up();
     this.#set("connected");
     // A listener of the state may have closed it.
@@ -134,7 +150,7 @@ export class Connection {
     const wasUp = this.link !== undefined;
     // A proxy may swallow WebSocket without a word, where polling would pass.
     if (!wasUp) this.#pollingOnly = error.code === "timeout" && !this.#pollingOnly;
-    if (!wasUp && ++this.#failures >= LOST_WAY) this.#parts.handshake.ticket = undefined;
+    if (!wasUp) this.#parts.handshake.missed();
     if (error.retry === "refresh") this.#parts.handshake.ticket = undefined;
     const next = afterLoss({ retry: error.retry, wasUp, usedTicket, renewable: this.#parts.renewable });
     if (next !== "no-token") return this.#lost(error, next === "now");
@@ -152,19 +168,24 @@ export class Connection {
   }
 
   #wake(): void {
-    if (this.state === "connected") this.link?.check(CHECK_TIMEOUT);
-    if (this.state === "waiting") this.#schedule.hurry();
+    // What made the waits long was the network that is back now.
+    this.#schedule.reset();
+    this.#pollingOnly = false;
+    this.#parts.onWake();
+    if (this.link !== undefined) this.link.check(CHECK_TIMEOUT);
+    else if (this.#attempt === undefined) this.#schedule.hurry();
+    else this.#schedule.again(this.#attempt.begun);
   }
 
   /** Ends whatever is under way: the link, the wait, the answer that is awaited. */
   #drop(): void {
-    this.#generation++;
     this.#schedule.down();
     this.#schedule.cancel();
     clearTimeout(this.#drainTimer);
     this.#drainTimer = undefined;
-    const link = this.link ?? this.#opening;
-    this.link = this.#opening = undefined;
+    const { link = this.#attempt?.link } = this;
+    this.#attempt?.control.abort();
+    this.link = this.#attempt = undefined;
     link?.close();
     this.#parts.onDown();
   }

@@ -5,10 +5,6 @@ import { invoke, type Report } from "../invoke.js";
 import { DEFAULT_FRAME, oversize, readFrameLimits, type FrameLimits } from "./frame-limits.js";
 import type { Target } from "./target.js";
 
-/** Milliseconds for the transport to open, and from there for everything up to the relay's `hello`. */
-const OPEN_TIMEOUT = 10_000;
-const HELLO_TIMEOUT = 20_000;
-
 /** The most questions that wait for an answer at once. */
 const MAX_REQUESTS = 10_000;
 
@@ -17,6 +13,8 @@ export interface LinkOptions {
   readonly auth: Auth;
   /** Where an attempt with WebSocket got no answer at all. */
   readonly pollingOnly: boolean;
+  /** Milliseconds for the transport to open; everything up to the relay's `hello` may take twice as long. */
+  readonly patience: number;
   readonly withCredentials: boolean;
   readonly report: Report;
   onEvent(name: string, args: readonly unknown[]): void;
@@ -50,7 +48,7 @@ export class Link {
       withCredentials: options.withCredentials,
       reconnection: false,
       autoConnect: false,
-      timeout: OPEN_TIMEOUT,
+      timeout: options.patience,
     });
     const socket = manager.socket(options.target.namespace, { auth: options.auth });
     this.#socket = socket;
@@ -60,7 +58,7 @@ export class Link {
     });
     socket.on("connect_error", (error) => this.fail(connectError(error)));
     socket.on("disconnect", (reason) => this.fail(unavailable(`The connection is lost (${reason})`)));
-    this.#helloTimer = setTimeout(() => this.fail(timedOut("The relay said no hello")), HELLO_TIMEOUT);
+    this.#helloTimer = setTimeout(() => this.fail(timedOut("The relay said no hello")), options.patience * 2);
     socket.connect();
   }
 

@@ -5,6 +5,13 @@ import type { Backoff } from "./backoff.js";
 const STABLE = 10_000;
 /** At a wake many pages return together: they spread over this many milliseconds. */
 const WAKE_SPREAD = 250;
+/** What was begun less than this many milliseconds before a wake may yet come to something. */
+const FRESH = 1000;
+
+/** How long what began then still has after a wake, in milliseconds, before it is begun anew. */
+export function grace(begun: number): number {
+  return Math.max(0, begun + FRESH - Date.now());
+}
 
 /** When the next attempt is due. One timer at a time. */
 export class Schedule {
@@ -21,6 +28,11 @@ export class Schedule {
     this.#backoff = backoff;
     this.#random = random;
     this.#run = run;
+  }
+
+  /** Waits since the last good connection, or since there was a reason to begin anew. */
+  get attempts(): number {
+    return this.#attempts;
   }
 
   /** Runs after `delay` milliseconds, instead of what was due before. */
@@ -50,11 +62,17 @@ export class Schedule {
     if (Date.now() + delay < this.#due) this.in(delay);
   }
 
+  /** Runs anew what began at `begun` and may hang, since the network or the page is back. To be cancelled when it comes to something. */
+  again(begun: number): void {
+    this.in(this.#random() * WAKE_SPREAD + grace(begun));
+  }
+
   cancel(): void {
     clearTimeout(this.#timer);
   }
 
   up(): void {
+    this.cancel();
     this.#upSince = Date.now();
   }
 

@@ -1,6 +1,8 @@
 import { asObject, type JsonObject } from "@bellwire/protocol";
 import type { Link } from "../connection/link.js";
+import { grace } from "../connection/schedule.js";
 import { ClientError, toClientError } from "../errors.js";
+import { backgroundTimeout } from "../timers.js";
 import type { TokenSource } from "../tokens/token-source.js";
 import { batches } from "./batches.js";
 import { createClaim, type Claim } from "./claim.js";
@@ -26,6 +28,8 @@ export class Sender {
   #link: Link | undefined;
   #unsubscribes: string[] = [];
   #scheduled = false;
+  /** Token requests under way, and since when. */
+  readonly #asks = new Map<AbortController, number>();
 
   constructor(parts: SenderParts) {
     this.#parts = parts;
@@ -56,6 +60,11 @@ export class Sender {
       wire.status = "wanted";
       wire.dropTokens();
     }
+  }
+
+  /** The network or the page is back: a token request that hangs is made anew. */
+  wake(): void {
+    for (const [control, begun] of this.#asks) backgroundTimeout(() => control.abort(), grace(begun));
   }
 
   unsubscribe(id: string): void {
@@ -108,10 +117,15 @@ export class Sender {
 
   async #ask(wires: readonly WireSubscription[]): Promise<void> {
     const claim = this.#claim(wires);
+    const control = new AbortController();
+    this.#asks.set(control, Date.now());
     try {
-      claim.settle(await this.#parts.subscriptions?.ask(claim.requests));
+      claim.settle(await this.#parts.subscriptions?.ask(claim.requests, control.signal));
     } catch (thrown) {
-      claim.fail(toClientError(thrown, "No subscribe token"));
+      if (control.signal.aborted) claim.settle(undefined);
+      else claim.fail(toClientError(thrown, "No subscribe token"));
+    } finally {
+      this.#asks.delete(control);
     }
   }
 

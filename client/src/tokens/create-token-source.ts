@@ -14,13 +14,15 @@ export function createTokenSource(options: ClientOptions, endpoint: string | und
   if (getConnectionToken !== undefined) return { renewable: true, connection: connectionGetter(getConnectionToken), ...more };
   if (token !== undefined || backend === undefined) return { renewable: false, connection: async () => ({ token }), ...more };
   // The endpoint answers subscriptions along with the connection, unless they have a getter of their own.
-  return getSubscribeToken === undefined ? backend : { renewable: true, connection: () => backend.connection([]).then(alone), ...more };
+  return getSubscribeToken === undefined
+    ? backend
+    : { renewable: true, connection: (_, signal) => backend.connection([], signal).then(alone), ...more };
 }
 
 function connectionGetter(getter: NonNullable<ClientOptions["getConnectionToken"]>): TokenSource["connection"] {
-  return async () => {
-    const answer = await withDeadline("getConnectionToken", getter);
-    if (answer === null || answer === undefined) return { off: true };
+  return async (_, signal) => {
+    const answer = await withDeadline("getConnectionToken", getter, { signal });
+    if (answer === null || answer === undefined) return { off: "getConnectionToken gave no token: nobody is signed in" };
     return typeof answer === "string" ? { token: answer } : { token: answer.token, url: answer.url, site: answer.site };
   };
 }
@@ -29,8 +31,8 @@ function connectionGetter(getter: NonNullable<ClientOptions["getConnectionToken"
 const MOST: BatchLimits = { count: 500, length: 9000 };
 
 function subscribeGetter(getter: NonNullable<ClientOptions["getSubscribeToken"]>): SubscribeTokens {
-  const ask: SubscribeTokens["ask"] = async (requests) => {
-    const answer = await withDeadline("getSubscribeToken", () => getter(requests));
+  const ask: SubscribeTokens["ask"] = async (requests, signal) => {
+    const answer = await withDeadline("getSubscribeToken", () => getter(requests), { signal });
     const token = typeof answer === "string" ? answer : (answer?.token ?? undefined);
     if (token !== undefined && typeof token !== "string") {
       throw new ClientError({ code: "unavailable", message: "getSubscribeToken answers a string, {token} or null" });

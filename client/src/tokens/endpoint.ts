@@ -10,22 +10,27 @@ const MOST: BatchLimits = { count: 500, length: 60_000 };
 
 /** Asks the backend's token endpoint. One request can serve the connection and subscriptions at once. */
 export function createEndpoint(url: string, options: Pick<ClientOptions, "headers" | "credentials">): Required<TokenSource> {
-  const ask = async (requests: readonly SubscriptionRequest[]): Promise<ConnectionAnswer> => {
-    const reply = await post(url, requests.length === 0 ? {} : { subscriptions: requests }, options);
-    return reply === undefined || reply.enabled === false ? { off: true } : readAnswer(reply);
+  const ask = async (requests: readonly SubscriptionRequest[], signal?: AbortSignal): Promise<ConnectionAnswer> => {
+    const reply = await post(url, requests.length === 0 ? {} : { subscriptions: requests }, options, signal);
+    if (reply === undefined) return { off: "The token endpoint answered 401: nobody is signed in" };
+    return reply.enabled === false ? { off: "The token endpoint answered enabled: false" } : readAnswer(reply);
   };
-  const askGrants = async (requests: readonly SubscriptionRequest[]): Promise<GrantsAnswer> => {
-    const { grants } = await ask(requests);
+  const askGrants = async (requests: readonly SubscriptionRequest[], signal?: AbortSignal): Promise<GrantsAnswer> => {
+    const { grants } = await ask(requests, signal);
     // A signed-out session must not end an open connection, so here it is one more failure to come back from.
     if (grants === undefined) throw new ClientError({ code: "unavailable", message: "The token endpoint gives no tokens" });
     if (!isTooLong(grants.token) || requests.length < 2) return grants;
     const half = Math.ceil(requests.length / 2);
-    return joined(await Promise.all([askGrants(requests.slice(0, half)), askGrants(requests.slice(half))]), half, requests.length);
+    return joined(
+      await Promise.all([askGrants(requests.slice(0, half), signal), askGrants(requests.slice(half), signal)]),
+      half,
+      requests.length,
+    );
   };
   return {
     renewable: true,
-    async connection(requests) {
-      const answer = await ask(requests);
+    async connection(requests, signal) {
+      const answer = await ask(requests, signal);
       // To be asked for again, in halves.
       return requests.length > 1 && isTooLong(answer.grants?.token) ? { ...answer, grants: undefined } : answer;
     },
@@ -74,23 +79,29 @@ function readAnswer(reply: JsonObject): ConnectionAnswer {
 }
 
 /** Returns undefined for 401. @throws ClientError */
-async function post(url: string, body: object, options: Pick<ClientOptions, "headers" | "credentials">): Promise<JsonObject | undefined> {
-  try {
-    return await withDeadline("The token endpoint", async (signal) => {
-      const headers = typeof options.headers === "function" ? options.headers() : options.headers;
-      const response = await fetch(url, {
-        method: "POST",
-        headers: { "content-type": "application/json", accept: "application/json", ...headers },
-        body: JSON.stringify(body),
-        credentials: options.credentials ?? "same-origin",
-        signal,
-      });
-      if (response.status === 401) return undefined;
-      // An error page is no JSON; its status says enough.
-      const reply = asObject(await response.json().catch(() => undefined));
-      if (response.ok && reply !== undefined) return reply;
-      throw refusal(response, asObject(reply?.error));
+async function post(
+  url: string,
+  body: object,
+  options: Pick<ClientOptions, "headers" | "credentials">,
+  given: AbortSignal | undefined,
+): Promise<JsonObject | undefined> {
+  const request = async (signal: AbortSignal): Promise<JsonObject | undefined> => {
+    const headers = typeof options.headers === "function" ? options.headers() : options.headers;
+    const response = await fetch(url, {
+      method: "POST",
+      headers: { "content-type": "application/json", accept: "application/json", ...headers },
+      body: JSON.stringify(body),
+      credentials: options.credentials ?? "same-origin",
+      signal,
     });
+    if (response.status === 401) return undefined;
+    // An error page is no JSON; its status says enough.
+    const reply = asObject(await response.json().catch(() => undefined));
+    if (response.ok && reply !== undefined) return reply;
+    throw refusal(response, asObject(reply?.error));
+  };
+  try {
+    return await withDeadline("The token endpoint", request, { signal: given });
   } catch (thrown) {
     throw toClientError(thrown, "The token endpoint can't be reached");
   }

@@ -2,9 +2,10 @@ import type { ClientError } from "../errors.js";
 import type { SubscriptionRequest } from "../options.js";
 import type { BatchLimits } from "../subscriptions/batches.js";
 
-/** What the connection needs to open. `off`: nobody is signed in, or realtime is switched off. */
+/** What the connection needs to open. */
 export interface ConnectionAnswer {
-  readonly off?: boolean;
+  /** Why there is to be no connection, as a sentence: nobody is signed in, or realtime is switched off. */
+  readonly off?: string;
   readonly token?: string | undefined;
   readonly url?: string | undefined;
   readonly site?: string | undefined;
@@ -22,12 +23,13 @@ export interface GrantsAnswer {
 }
 
 /**
- * Where tokens come from. Both functions MUST settle in bounded time; they may reject with anything.
+ * Where tokens come from. Both functions MUST settle in bounded time, and soon once their signal is aborted; they may reject with
+ * anything.
  */
 export interface TokenSource {
   /** False: `connection` can only answer the same again, so a refusal of its token is final. */
   readonly renewable: boolean;
-  connection(requests: readonly SubscriptionRequest[]): Promise<ConnectionAnswer>;
+  connection(requests: readonly SubscriptionRequest[], signal?: AbortSignal): Promise<ConnectionAnswer>;
   /** Absent: subscriptions go without tokens, on the connection's grants or the relay's hook. */
   readonly subscriptions?: SubscribeTokens;
 }
@@ -35,5 +37,5 @@ export interface TokenSource {
 export interface SubscribeTokens {
   /** What one request may ask for: a token has at most 16,384 characters. `length` counts topics and filters. */
   readonly most: BatchLimits;
-  ask(requests: readonly SubscriptionRequest[]): Promise<GrantsAnswer>;
+  ask(requests: readonly SubscriptionRequest[], signal?: AbortSignal): Promise<GrantsAnswer>;
 }
