@@ -2,6 +2,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { Filter, JsonObject, Position, PresenceUser, Scalar } from "@bellwire/protocol";
 import type { ClientError } from "./errors.js";
+import type { Replay } from "./subscriptions/replay.js";
+
+export type { Replay };
 
 /**
  * - `idle`: nothing asked for yet
@@ -30,8 +33,13 @@ export interface Message {
   readonly offset: number;
   /** Epoch milliseconds by the log's clock; informative, never for ordering. */
   readonly time: number;
-  /** True for the topic's last message, told to a new subscription; false for live messages and those caught up with. */
+  /**
+   * True for a message from before the subscription began: the topic's last one, or what came while the page had it not mounted.
+   * False for live messages, and for those caught up with after a lost connection.
+   */
   readonly replay: boolean;
+  /** How old a replayed message is, in milliseconds, by the relay's clock. */
+  readonly age?: number;
   readonly resync?: never;
 }
 
@@ -46,8 +54,12 @@ export interface Resync {
 export type Callback = (message: Message | Resync) => unknown;
 
 export interface SubscribeOptions {
-  /** Whether to get the topic's last matching message first, marked `replay: true`. Default true. */
-  readonly replay?: boolean;
+  /**
+   * Which message from before to get first, marked `replay: true`: the topic's last matching one (true, the default), none (false),
+   * or one that is at most `{maxAge}` milliseconds old, or younger than the page's own load (`"page"`). What this page has heard
+   * once it is not told again by subscribing anew; what came in between it is told.
+   */
+  readonly replay?: Replay;
   /** Called instead of the callback when something may have been missed. */
   readonly onResync?: (resync: Resync) => unknown;
   /** Called once if the relay or the backend refuses the subscription for good. Default: the client's `onError`. */
@@ -59,7 +71,7 @@ export interface Subscription extends Disposable {
   readonly id: string;
   readonly topic: string;
   readonly state: SubscriptionState;
-  /** Why `state` is `failed`. */
+  /** Why `state` is `failed`; while `pending` after a failure, what is in the way. */
   readonly error: ClientError | undefined;
   /**
    * Settles once: when the relay first confirms, or rejects when it refuses for good or `unsubscribe` came first.
@@ -97,7 +109,7 @@ export interface Client extends Disposable {
   /** The random id of this page load: pass it to the backend, for `except: {client}`. */
   readonly id: string;
   readonly state: State;
-  /** Why `state` is `failed`. */
+  /** Why `state` is `failed`, or `waiting`; undefined once connected. */
   readonly error: ClientError | undefined;
   /** Whom the relay takes this connection for; null: anonymous; undefined before the first connection. */
   readonly user: string | null | undefined;

@@ -40,15 +40,22 @@ export function createClient(options: ClientOptions): Client {
   const random = reconnect?.random ?? Math.random;
   const client = randomId();
   let hello: JsonObject = {};
+  /** Milliseconds that the relay's clock is ahead of this one. */
+  let ahead = 0;
+  const ageOf = (time: number): number => Math.max(0, Date.now() + ahead - time);
 
   const listeners = new Listeners<ClientEvents>();
-  const report = createReporter(options.onError, (error) => listeners.emit("error", error, uncaught));
+  const { report, whole } = createReporter(
+    options.onError,
+    (error) => listeners.emit("error", error, uncaught),
+    () => registry.all().flatMap(({ topic, status }) => (status === "subscribed" ? [] : [topic])),
+  );
   const emit = <Name extends keyof ClientEvents>(name: Name, event: ClientEvents[Name]): boolean => listeners.emit(name, event, report);
 
   const backoff = createBackoff(reconnect);
   const tokens = createTokenSource(options, endpoint);
   const topics = new TopicIndex();
-  const registry = new Registry({ topics, linger, random, onRetired: (id) => sender.unsubscribe(id) });
+  const registry = new Registry({ topics, linger, random, ageOf, onRetired: (id) => sender.unsubscribe(id) });
   const retries = new Retries({
     backoff,
     report,
@@ -56,7 +63,7 @@ export function createClient(options: ClientOptions): Client {
     fail: (wire, error) => registry.fail(wire, error),
     again: () => sender.schedule(),
   });
-  const sender = new Sender({ registry, retries, subscriptions: tokens.subscriptions, demand: () => demand() });
+  const sender = new Sender({ registry, retries, subscriptions: tokens.subscriptions, demand: () => demand(), whole });
   const held = new Held({ topics, random, emit });
   const calls = new Calls();
   const refresh = createRefresh(tokens, registry, report);
@@ -88,6 +95,8 @@ export function createClient(options: ClientOptions): Client {
     onState,
     onUp(link, greeting) {
       hello = greeting;
+      if (typeof hello.time === "number") ahead = hello.time - Date.now();
+      whole();
       calls.up(link);
       sender.up(link);
     },
@@ -138,7 +147,7 @@ export function createClient(options: ClientOptions): Client {
     get session() {
       return hello.session as string | null | undefined;
     },
-    ...createSubscribe({ registry, report, reachable, schedule: () => sender.schedule() }),
+    ...createSubscribe({ registry, report, reachable, lost: () => connection.error, schedule: () => sender.schedule() }),
     ...createQuestions(async (event, payload, timeout) => {
       demand();
       const error = ended();

@@ -12,16 +12,24 @@ export class ClientError extends Error {
   readonly after: number | undefined;
   /** The backend's own words. */
   readonly reason: Reason | undefined;
+  /** Which subscriptions it is about; undefined: the connection, or a call. */
+  readonly topic: string | undefined;
 
   /** @param source an error as it travels: `{code, message, retry?, after?, reason?}`; anything else reads as `internal` */
-  constructor(source: unknown, cause?: unknown) {
+  constructor(source: unknown, cause?: unknown, topic?: string) {
     const error = parseWireError(source);
     super(error.message, cause === undefined ? undefined : { cause });
+    this.topic = topic;
     this.code = error.code;
     this.retry = error.retry;
     this.after = error.after;
     this.reason = error.reason;
   }
+}
+
+/** The same, of one topic's subscriptions. */
+export function errorOf(topic: string, error: ClientError): ClientError {
+  return new ClientError({ ...error, message: error.message }, error.cause, topic);
 }
 
 /** Makes a ClientError of whatever was thrown; a foreign error is worth another try. */

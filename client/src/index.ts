@@ -7,6 +7,7 @@ export type {
   Client,
   ClientEvents,
   Message,
+  Replay,
   Resync,
   State,
   Subscribe,

@@ -36,7 +36,7 @@ export interface ClientOptions {
   readonly lazy?: boolean;
   /** Milliseconds that an ended subscription stays open in case it returns. Default 1000. */
   readonly linger?: number;
-  /** Told of every error, also exceptions from callbacks. Default: those that need somebody go to the console. */
+  /** Told of every error, also exceptions from callbacks. Default: the console hears of each code and topic once, with its second failure. */
   readonly onError?: (error: Error) => unknown;
   /** The waits before each attempt to come back, for tests. */
   readonly reconnect?: ReconnectOptions;

@@ -24,7 +24,7 @@ describe("the bundle for the script tag", function () {
   /** A page with the script inlined, as a browser would run it. */
   const load = (attributes: string): { bellwire: Client & typeof bellwire; errors: unknown[]; window: JSDOM["window"] } => {
     const errors: unknown[] = [];
-    const virtualConsole = new VirtualConsole().on("jsdomError", (error) => errors.push(error)).on("error", (error) => errors.push(error));
+    const virtualConsole = new VirtualConsole().on("jsdomError", (error) => errors.push(error)).on("warn", (line) => errors.push(line));
     const page = new JSDOM("<body></body>", { url: `http://127.0.0.1:${stage.relay.port}/`, runScripts: "dangerously", virtualConsole });
     // What jsdom lacks of a browser.
     Object.assign(page.window, { fetch: (url: string, how: RequestInit) => fetch(new URL(url, page.window.location.href), how), Headers });
@@ -105,7 +105,7 @@ describe("the bundle for the script tag", function () {
     bellwire.subscribe("T", () => {});
     await state(bellwire, "failed");
     expect(bellwire.error).to.include({ code: "wrong-site", message: "not yours" });
-    expect(errors).to.deep.equal(["bellwire: not yours (wrong-site)"]);
+    expect(errors).to.deep.equal(['bellwire: "T": not yours (wrong-site)']);
   });
 
   it("gives the exports alone without data-endpoint, and the first of two tags wins", () => {

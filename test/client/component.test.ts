@@ -75,6 +75,23 @@ describe("the component mixin", () => {
     await until(() => component.subscription.state === "unsubscribed");
   });
 
+  it("waits for a filter's values", async () => {
+    const client = stage.client();
+    setDefaultClient(client);
+    class Card extends withSubscriptions(Plain) {
+      show(id: number | undefined): Subscription {
+        return this.subscribe("T", { id }, () => {});
+      }
+    }
+    const card = new Card();
+    const waiting = card.show(undefined);
+    expect([waiting.state, waiting.error, client.state]).to.deep.equal(["pending", undefined, "idle"]);
+    await card.show(5).ready;
+    (card as unknown as { stop(): void }).stop();
+    expect(waiting.state).to.equal("unsubscribed");
+    expect(stage.relay.subscribes.flat().map(({ filter }) => filter)).to.deep.equal([{ id: 5 }]);
+  });
+
   it("says what to do where there is no client", () => {
     expect(() => new (withSubscriptions(Plain))().subscribe("T", () => {})).to.throw("setDefaultClient");
   });

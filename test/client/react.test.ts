@@ -5,6 +5,7 @@ import { createRoot, type Root } from "react-dom/client";
 import { renderToString } from "react-dom/server";
 import { BellwireProvider, useConnectionState, useSubscription } from "@bellwire/client/react";
 import type { Client } from "@bellwire/client";
+import { confirmed } from "./fake-relay.js";
 import { settled, state, until, useStage } from "./setup.js";
 
 describe("the React hooks", () => {
@@ -88,6 +89,58 @@ describe("the React hooks", () => {
       await state(client, "connected");
     });
     expect(text()).to.equal("connected");
+  });
+
+  it("wait for a filter's values, and stand a filter that can't be", async () => {
+    const client = stage.client();
+    let set: (id: unknown) => void = () => {};
+    const Page = (): string => {
+      const [id, setId] = useState<unknown>(undefined);
+      set = setId;
+      useSubscription("T", { id: id as never }, () => {});
+      return "stands";
+    };
+    expect(renderToString(createElement(BellwireProvider, { client }, createElement(Page)))).to.equal("stands");
+    await render(client, Page);
+    expect(client.state).to.equal("idle");
+    const errors: unknown[] = [];
+    globals.reportError = (error: unknown) => errors.push(error);
+    for (const id of [[1, undefined], NaN, 5n, {}]) await act(async () => set(id));
+    await until(() => errors.length > 0);
+    delete globals.reportError;
+    expect(String(errors[0])).to.contain('The filter of "T": "id" is not');
+    expect([text(), client.state]).to.deep.equal(["stands", "idle"]);
+    await act(async () => set(5));
+    await until(() => stage.relay.subscribes.length === 1);
+    expect(stage.relay.subscribes.flat().map(({ filter }) => filter)).to.deep.equal([{ id: 5 }]);
+  });
+
+  it("tell nothing twice when a key changes, or a component comes again; and what they are told to of the past", async () => {
+    stage.relay.subscribe = (item) =>
+      confirmed(item, { messages: item.since === undefined && item.replay === undefined ? [[10, 0, {}]] : [] });
+    const client = stage.client();
+    const [told, young] = [[], []] as [number[], number[]];
+    let set: (key: number | undefined) => void = () => {};
+    const Card = (): string => {
+      useSubscription("T", null, (event) => !event.resync && told.push(event.offset));
+      useSubscription("Young", null, (event) => !event.resync && young.push(event.offset), { replay: { maxAge: 5 } });
+      return "card";
+    };
+    await render(client, () => {
+      const [key, setKey] = useState<number | undefined>(0);
+      set = setKey;
+      return key === undefined ? null : (createElement(Card, { key }) as never);
+    });
+    await until(() => told.length === 1);
+    for (const key of [1, 2, undefined, 3]) {
+      await act(async () => set(key));
+      await settled(client);
+      if (key === undefined) await until(() => stage.relay.unsubscribes.length > 0);
+    }
+    await until(() => stage.relay.subscribes.length === 2);
+    await settled(client);
+    expect([told, young]).to.deep.equal([[10], []]);
+    expect(stage.relay.subscribes.flat().find(({ topic }) => topic === "Young")?.replay).to.deep.equal({ maxAge: 5 });
   });
 
   it("do nothing in a server-side rendering", () => {

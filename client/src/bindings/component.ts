@@ -1,6 +1,7 @@
-import { BellwireError, type Filter } from "@bellwire/protocol";
+import { BellwireError } from "@bellwire/protocol";
 import type { Callback, Client, SubscribeOptions, Subscription } from "../api.js";
 import { getDefaultClient } from "../default-client.js";
+import { isKnown, type PendingFilter } from "./pending.js";
 
 // TypeScript takes a class for a mixin only where its arguments are any.
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -10,9 +11,12 @@ type Constructor<T = object> = abstract new (...args: any[]) => T;
 export interface Subscribing {
   /** The client to use. Default: `window.bellwire`, or what `setDefaultClient` named. */
   bellwire?: Client;
-  /** As `client.subscribe`, until the component's `stop`, `destroy` or `disconnectedCallback`; it may subscribe anew after that. */
+  /**
+   * As `client.subscribe`, until the component's `stop`, `destroy` or `disconnectedCallback`; it may subscribe anew after that. With a
+   * filter like `{ id: undefined }` nothing is subscribed and the handle stays `pending`: subscribe again once the value is there.
+   */
   subscribe(topic: string, callback: Callback, options?: SubscribeOptions): Subscription;
-  subscribe(topic: string, filter: Filter | null | undefined, callback: Callback, options?: SubscribeOptions): Subscription;
+  subscribe(topic: string, filter: PendingFilter | null | undefined, callback: Callback, options?: SubscribeOptions): Subscription;
 }
 
 // Kept beside the objects: a base's constructor may subscribe before any field of a class below it exists.
@@ -38,7 +42,10 @@ export function withSubscriptions<Base extends Constructor>(base: Base): Base & 
       if (client === undefined) {
         throw new BellwireError("bad-request", "There is no client: set this.bellwire, call setDefaultClient, or use the script tag");
       }
-      const subscription = (client.subscribe as (topic: string, ...rest: unknown[]) => Subscription)(topic, ...rest);
+      const isPending = typeof rest[0] !== "function" && !isKnown(rest[0] as PendingFilter);
+      const subscription = isPending
+        ? new Waiting(topic)
+        : (client.subscribe as (topic: string, ...rest: unknown[]) => Subscription)(topic, ...rest);
       const kept = subscriptionsOf.get(this) ?? new Set();
       for (const old of kept) if (old.state === "unsubscribed" || old.state === "failed") kept.delete(old);
       subscriptionsOf.set(this, kept.add(subscription));
@@ -58,4 +65,25 @@ export function withSubscriptions<Base extends Constructor>(base: Base): Base & 
     });
   }
   return Component as unknown as Base & Constructor<Subscribing>;
+}
+
+/** A handle on nothing, for a filter whose value is not there yet. */
+class Waiting implements Subscription {
+  readonly id = "";
+  readonly topic: string;
+  readonly error = undefined;
+  readonly ready: Promise<void> = new Promise<void>(() => {});
+  state: "pending" | "unsubscribed" = "pending";
+
+  constructor(topic: string) {
+    this.topic = topic;
+  }
+
+  unsubscribe(): void {
+    this.state = "unsubscribed";
+  }
+
+  [Symbol.dispose](): void {
+    this.unsubscribe();
+  }
 }

@@ -129,6 +129,7 @@ export class Connection {
     this.#parts.handshake.arrived(typeof hello.ticket === "string" ? hello.ticket : undefined);
     this.#attempt = undefined;
     this.link = link;
+    this.error = undefined;
     this.#schedule.up();
     this.#set("connected");
     // A listener of the state may have closed it.
@@ -161,6 +162,7 @@ export class Connection {
   #lost(error: ClientError, now = false): void {
     if (error.retry === "never") return this.stop("failed", error);
     this.#drop();
+    this.error = error;
     if (now) this.#schedule.in(0);
     else this.#schedule.later(error);
     this.#set("waiting");

@@ -23,10 +23,11 @@ export function createClaim(wires: readonly WireSubscription[], done: (refusals:
       const refusals: Refusal[] = [];
       wires.forEach((wire, i) => {
         if (!asking(wire)) return;
-        wire.status = "wanted";
-        wire.asked = answer !== undefined;
-        wire.token = answer?.tokens?.get(i) ?? answer?.token;
         const error = answer?.refused.get(i);
+        wire.status = "wanted";
+        // What was refused for now is asked for again, not tried without a token.
+        wire.asked = answer !== undefined && error === undefined;
+        wire.token = answer?.tokens?.get(i) ?? answer?.token;
         if (error !== undefined) refusals.push([wire, error]);
       });
       done(refusals);

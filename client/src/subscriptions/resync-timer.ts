@@ -26,6 +26,10 @@ export class ResyncTimer {
     this.#timer = backgroundTimeout(() => this.#now(), delay);
   }
 
+  get isDue(): boolean {
+    return this.#due < Infinity;
+  }
+
   stop(): void {
     clearTimeout(this.#timer);
     this.#due = Infinity;

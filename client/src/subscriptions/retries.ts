@@ -1,5 +1,5 @@
 import type { Backoff } from "../connection/backoff.js";
-import { ClientError } from "../errors.js";
+import { ClientError, errorOf } from "../errors.js";
 import type { Report } from "../invoke.js";
 import { backgroundTimeout } from "../timers.js";
 import type { WireSubscription } from "./wire-subscription.js";
@@ -40,7 +40,8 @@ export class Retries {
       const replaceable = this.#parts.renewable || wire.ticket !== undefined;
       this.#dropCredentials(wire);
       if (!replaceable) {
-        this.#parts.fail(wire, new ClientError({ ...error, message: `${error.message}; there is no way to get a token`, retry: "never" }));
+        const message = `${error.message}; there is no way to get a token`;
+        this.#parts.fail(wire, new ClientError({ ...error, message, retry: "never" }, error, wire.topic));
       } else if (wire.attempts === 0) {
         // Tokens and tickets run out: no reason to wait the first time.
         wire.attempts = 1;
@@ -62,19 +63,26 @@ export class Retries {
     const batch = {};
     let attempt = 0;
     let after = 0;
-    for (const [wire, error] of refusals) {
+    const told = new Set<string>();
+    for (const [wire, refusal] of refusals) {
+      const error = errorOf(wire.topic, refusal);
       if (error.retry === "never") {
         this.#parts.fail(wire, error);
         continue;
       }
       wire.status = "waiting";
+      wire.error = error;
       attempt = Math.max(attempt, wire.attempts++);
       after = Math.max(after, error.after ?? 0);
       this.#waiting.set(wire, batch);
     }
     const wires = refusals.map(([wire]) => wire).filter((wire) => this.#waiting.get(wire) === batch);
     if (wires.length === 0) return;
-    this.#parts.report((refusals.find(([wire]) => wire === wires[0]) as Refusal)[1]);
+    for (const { topic, error } of wires) {
+      const what = `${topic} ${error?.code}`;
+      if (!told.has(what)) this.#parts.report(error);
+      told.add(what);
+    }
     backgroundTimeout(
       () => {
         for (const wire of wires) if (wire.status === "waiting" && this.#waiting.get(wire) === batch) wire.status = "wanted";

@@ -20,6 +20,8 @@ export interface SenderParts {
   readonly subscriptions: TokenSource["subscriptions"];
   /** Something waits for a connection. */
   demand(): void;
+  /** A subscription of this topic is confirmed. */
+  whole(topic: string): void;
 }
 
 /** Sends what is wanted: the subscriptions of one tick with one token request in one frame, and likewise for their ends. */
@@ -130,7 +132,7 @@ export class Sender {
   }
 
   #send(link: Link, wires: readonly WireSubscription[]): void {
-    for (const wire of wires) wire.status = "sent";
+    for (const wire of wires) wire.sent();
     link.request("subscribe", wires.map(toItem), ACK_TIMEOUT, (error, reply) => {
       // Then all of it is sent anew, on the next link.
       if (link.isDown) return;
@@ -162,7 +164,10 @@ export class Sender {
       const result = results.get(wire.id);
       if (result === undefined) refusals.push([wire, missing]);
       else if (result.error !== undefined) refusals.push([wire, new ClientError(result.error)]);
-      else wire.acked(result);
+      else {
+        this.#parts.whole(wire.topic);
+        wire.acked(result);
+      }
     }
     this.#parts.retries.refused(refusals);
     for (const wire of wires) this.#parts.registry.settle(wire);

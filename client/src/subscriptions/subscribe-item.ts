@@ -2,13 +2,13 @@ import type { SubscribeItem } from "@bellwire/protocol";
 import type { WireSubscription } from "./wire-subscription.js";
 
 /** A wire subscription as a `subscribe` frame carries it. */
-export function toItem({ id, topic, ticket, token, since, request, hearers }: WireSubscription): SubscribeItem {
+export function toItem({ id, topic, ticket, token, since, request, replay }: WireSubscription): SubscribeItem {
   return {
     id,
     topic,
     filter: request.filter,
     ...(ticket !== undefined ? { ticket } : token !== undefined ? { token } : {}),
-    ...(since !== undefined ? { since } : [...hearers].some((hearer) => hearer.replay) ? {} : { replay: false }),
+    ...(since !== undefined ? { since } : replay === Infinity ? {} : { replay: replay < 0 ? false : { maxAge: Math.ceil(replay) } }),
   };
 }
 

@@ -1,11 +1,11 @@
-import { BellwireError, parseFilter, parseTopic } from "@bellwire/protocol";
+import { BellwireError, parseFilter, parseTopic, type ParsedFilter } from "@bellwire/protocol";
 import type { Callback, Client, Subscribe, SubscribeOptions } from "../api.js";
 import type { Report } from "../invoke.js";
 import type { Registry } from "./registry.js";
-import { Subscriber } from "./subscriber.js";
+import { Subscriber, type SubscriberParts } from "./subscriber.js";
 import { WireSubscription } from "./wire-subscription.js";
 
-export interface SubscribeParts {
+export interface SubscribeParts extends Pick<SubscriberParts, "lost"> {
   readonly registry: Registry;
   readonly report: Report;
   /** False: nothing is ever sent, so nothing is kept. */
@@ -16,13 +16,18 @@ export interface SubscribeParts {
 
 /** The application's side of subscriptions: many handles, by id, on the registry's wire subscriptions. */
 export function createSubscribe(parts: SubscribeParts): Pick<Client, "subscribe" | "unsubscribe"> {
-  const { registry, report, reachable, schedule } = parts;
+  const { registry, report, reachable, lost, schedule } = parts;
   const byId = new Map<string, Subscriber>();
   let ids = 0;
 
-  const leave = (subscriber: Subscriber): void => {
-    byId.delete(subscriber.id);
-    registry.leave(subscriber);
+  const of: SubscriberParts = {
+    report,
+    lost,
+    leave(subscriber) {
+      byId.delete(subscriber.id);
+      registry.leave(subscriber);
+    },
+    seat: (subscriber) => registry.seat(subscriber),
   };
 
   const subscribe: Subscribe = (topic: string, ...rest: readonly unknown[]) => {
@@ -31,15 +36,19 @@ export function createSubscribe(parts: SubscribeParts): Pick<Client, "subscribe"
       throw new BellwireError("bad-request", "subscribe takes a topic, a filter if you like, and a callback");
     }
     const name = parseTopic(topic);
-    const parsed = parseFilter(filter);
-    const wire = reachable ? registry.open(name, parsed) : new WireSubscription("", name, parsed, Math.random);
-    const subscriber = new Subscriber(`${++ids}`, wire, callback as Callback, (options ?? {}) as SubscribeOptions, report, leave);
-    if (!reachable) return subscriber;
+    const parsed = parseFilterOf(name, filter);
+    const subscriber = new Subscriber(`${++ids}`, name, callback as Callback, (options ?? {}) as SubscribeOptions, of);
+    if (!reachable) {
+      subscriber.join(new WireSubscription("", name, parsed, Math.random), undefined);
+      return subscriber;
+    }
+    const wire = registry.join(subscriber, parsed);
     byId.set(subscriber.id, subscriber);
-    wire.hearers.add(subscriber);
-    // One that is confirmed already confirms this one too, and tells it what it saw last. Not before the caller has the handle.
+    // One that is confirmed already confirms this one too, and tells it what it saw last. Not before the caller has the handle. One
+    // that isn't may turn out to be for another user: it tells when it is.
     setTimeout(() => {
-      if (wire.status === "subscribed") subscriber.confirm();
+      if (wire.status !== "subscribed") return;
+      subscriber.confirm();
       subscriber.catchUp();
     }, 0);
     schedule();
@@ -53,4 +62,13 @@ export function createSubscribe(parts: SubscribeParts): Pick<Client, "subscribe"
       byId.get(id)?.unsubscribe();
     },
   };
+}
+
+/** @throws BellwireError that names the topic: a page has many subscriptions. */
+function parseFilterOf(topic: string, filter: unknown): ParsedFilter {
+  try {
+    return parseFilter(filter);
+  } catch (error) {
+    throw error instanceof BellwireError ? new BellwireError(error.code, `The filter of "${topic}": ${error.message}`) : error;
+  }
 }

@@ -1,48 +1,62 @@
+import type { Position } from "@bellwire/protocol";
 import type { Callback, Message, Resync, SubscribeOptions, Subscription, SubscriptionState } from "../api.js";
 import { ClientError } from "../errors.js";
 import { invoke, type Report } from "../invoke.js";
+import type { Seat } from "./heard.js";
+import { later } from "./order.js";
+import { checkReplay, oldest, type Replay } from "./replay.js";
 import type { Hearer, WireSubscription } from "./wire-subscription.js";
+
+export interface SubscriberParts {
+  readonly report: Report;
+  /** Why there is no connection now. */
+  lost(): ClientError | undefined;
+  leave(subscriber: Subscriber): void;
+  /** A seat that has become free since it began. */
+  seat(subscriber: Subscriber): Seat | undefined;
+}
 
 /** One callback on a wire subscription; to the application, its handle. */
 export class Subscriber implements Subscription, Hearer {
   readonly id: string;
   readonly topic: string;
   readonly ready: Promise<void>;
-  readonly replay: boolean;
-  error: ClientError | undefined;
+  readonly replay: Replay;
   readonly #callback: Callback;
   readonly #options: SubscribeOptions;
-  readonly #report: Report;
-  readonly #leave: (subscriber: Subscriber) => void;
+  readonly #parts: SubscriberParts;
+  /** Epoch milliseconds: what is older it does not want. */
+  readonly #from: number;
   #wire: WireSubscription | undefined;
-  #heard = false;
+  #failure: ClientError | undefined;
+  /** What it was told last, or where the one before it stopped. */
+  #heard: Position | null | undefined;
+  #told = false;
+  #isCaughtUp = false;
   #settle!: { resolve(): void; reject(error: ClientError): void };
 
-  constructor(
-    id: string,
-    wire: WireSubscription,
-    callback: Callback,
-    options: SubscribeOptions,
-    report: Report,
-    leave: (subscriber: Subscriber) => void,
-  ) {
+  /** @throws BellwireError `bad-request` for a replay that is none */
+  constructor(id: string, topic: string, callback: Callback, options: SubscribeOptions, parts: SubscriberParts) {
     this.id = id;
-    this.topic = wire.topic;
-    this.replay = options.replay !== false;
-    this.#wire = wire;
+    this.topic = topic;
+    this.replay = checkReplay(options.replay);
+    this.#from = Date.now() - oldest(this.replay);
     this.#callback = callback;
     this.#options = options;
-    this.#report = report;
-    this.#leave = leave;
+    this.#parts = parts;
     this.ready = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
     // Most never look at it; a refusal is told through onError anyhow.
     this.ready.catch(() => {});
   }
 
   get state(): SubscriptionState {
-    if (this.error !== undefined) return "failed";
+    if (this.#failure !== undefined) return "failed";
     if (this.#wire === undefined) return "unsubscribed";
     return this.#wire.status === "subscribed" ? "subscribed" : "pending";
+  }
+
+  get error(): ClientError | undefined {
+    return this.state === "pending" ? (this.#wire?.error ?? this.#parts.lost()) : this.#failure;
   }
 
   /** What it hears; undefined once it ended. */
@@ -50,9 +64,24 @@ export class Subscriber implements Subscription, Hearer {
     return this.#wire;
   }
 
+  /** What it leaves behind for the next one. */
+  get seat(): Seat | undefined {
+    const position = this.#wire?.heardBy(this.#heard);
+    // What it was told was the last message, so none from before that is left to tell.
+    return position === undefined ? undefined : { position, from: this.#told ? -Infinity : this.#from };
+  }
+
+  /** @param position where the one before it stopped */
+  join(wire: WireSubscription, position: Position | null | undefined): void {
+    this.#wire = wire;
+    this.#heard = position;
+    this.#isCaughtUp = this.#told = position !== undefined;
+    wire.hearers.add(this);
+  }
+
   unsubscribe(): void {
     if (this.#wire === undefined) return;
-    this.#leave(this);
+    this.#parts.leave(this);
     this.#wire = undefined;
     this.#settle.reject(new ClientError({ code: "unsubscribed", message: "Unsubscribed before the relay confirmed", retry: "never" }));
   }
@@ -62,10 +91,14 @@ export class Subscriber implements Subscription, Hearer {
     this.unsubscribe();
   }
 
-  /** Tells the last message that its wire subscription has seen, unless something newer was told already. */
+  /** Tells the last message that its wire subscription has seen, unless this page has heard it. */
   catchUp(): void {
     const last = this.#wire?.last;
-    if (last !== undefined && this.replay && !this.#heard) this.deliver({ ...last, replay: true });
+    if (this.#isCaughtUp || last === undefined) return;
+    this.#isCaughtUp = true;
+    const position = this.#told ? undefined : this.#parts.seat(this)?.position;
+    if (position) this.#heard = position;
+    this.#wire?.replayTo(this, last);
   }
 
   confirm(): void {
@@ -74,19 +107,22 @@ export class Subscriber implements Subscription, Hearer {
 
   fail(error: ClientError): void {
     this.#wire = undefined;
-    this.error = error;
+    this.#failure = error;
     this.#settle.reject(error);
-    if (this.#options.onError === undefined) this.#report(error);
-    else invoke(this.#options.onError, this.#report, error);
+    if (this.#options.onError === undefined) this.#parts.report(error);
+    else invoke(this.#options.onError, this.#parts.report, error);
   }
 
   deliver(message: Message): void {
-    if (this.#wire === undefined) return;
-    this.#heard = true;
-    invoke(this.#callback, this.#report, message);
+    if (this.#wire === undefined || (this.#heard && !later(message, this.#heard))) return;
+    this.#heard = { epoch: message.epoch, offset: message.offset };
+    this.#told = true;
+    invoke(this.#callback, this.#parts.report, message);
   }
 
   resync(resync: Resync): void {
-    if (this.#wire !== undefined) invoke<[Resync]>(this.#options.onResync ?? this.#callback, this.#report, resync);
+    if (this.#wire === undefined) return;
+    this.#heard = undefined;
+    invoke<[Resync]>(this.#options.onResync ?? this.#callback, this.#parts.report, resync);
   }
 }
