@@ -2,7 +2,7 @@ import type { Position, WireMessage } from "@bellwire/protocol";
 import { parseFilter, type Filter } from "@bellwire/protocol";
 import { Feed, type FeedHost } from "../../server/src/feed/feed.js";
 import type { Recipient } from "../../server/src/feed/member.js";
-import type { Entry, Tail } from "../../server/src/log/topic-log.js";
+import { TAIL_MESSAGES, type Entry, type Tail } from "../../server/src/log/topic-log.js";
 import type { Frame } from "../../server/src/frame.js";
 
 export type Packet =
@@ -69,6 +69,10 @@ export class FeedHarness implements FeedHost {
     this.reads++;
     const scripted = this.onRead.shift()?.(since);
     return scripted ?? Promise.resolve(this.tail(since));
+  }
+
+  readTail(feed: Feed): Promise<Tail> {
+    return this.read(feed).then(({ head, entries }) => ({ head, entries: entries.slice(-TAIL_MESSAGES) }));
   }
 
   tail(since?: Position): Tail {

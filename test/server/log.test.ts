@@ -4,7 +4,7 @@ import { BellwireError, type Position } from "@bellwire/protocol";
 import type { LogLimits, Publication } from "@bellwire/emitter/internal";
 import { MemoryLog } from "../../server/src/log/memory.js";
 import { RedisLog } from "../../server/src/log/redis.js";
-import type { Entry, LogListener, TopicLog } from "../../server/src/log/topic-log.js";
+import { TAIL_MESSAGES, type Entry, type LogListener, type Tail, type TopicLog } from "../../server/src/log/topic-log.js";
 import { requires } from "../house/requires.js";
 import { TestRedis } from "../support/redis.js";
 
@@ -97,6 +97,22 @@ function contract(name: string, open: (limits?: Limits) => Promise<Open>): void 
     it("reads what came after a position only", async () => {
       const second = (await Promise.all([append("T"), append("T"), append("T")]))[1] as Position;
       expect((await log.read("5", "T", second)).entries.map(({ offset }) => offset)).to.deep.equal([3]);
+    });
+
+    it("reads all of a long log, all after a position, or the newest of it", async () => {
+      expect(await log.readTail("5", "T")).to.deep.equal(await log.read("5", "T"));
+      const positions = await Promise.all(Array.from({ length: 350 }, () => append("T")));
+      const read = async (tail: Promise<Tail>): Promise<number[]> => {
+        const { head, entries } = await tail;
+        expect(head.offset).to.equal(350);
+        return entries.map(({ offset }) => offset);
+      };
+      const from = (first: number): number[] => Array.from({ length: 351 - first }, (_, i) => first + i);
+      expect(await read(log.read("5", "T"))).to.deep.equal(from(1));
+      for (const after of [50, 149, 150, 151, 250, 349, 350]) {
+        expect(await read(log.read("5", "T", positions[after - 1]))).to.deep.equal(from(after + 1));
+      }
+      expect(await read(log.readTail("5", "T"))).to.deep.equal(from(351 - TAIL_MESSAGES));
     });
 
     it("keeps sites and topics apart", async () => {

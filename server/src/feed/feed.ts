@@ -1,6 +1,6 @@
 import type { ParsedFilter, Position } from "@bellwire/protocol";
 import type { LogLimits } from "@bellwire/emitter/internal";
-import type { Entry, Tail } from "../log/topic-log.js";
+import { TAIL_MESSAGES, type Entry, type Tail } from "../log/topic-log.js";
 import { eventText, toFrame, type Frame } from "../frame.js";
 import { deliver } from "./delivery.js";
 import { Member, type Recipient, type Room } from "./member.js";
@@ -14,8 +14,10 @@ export type ResyncCause = "gap" | "epoch" | "degraded";
 
 /** What a feed needs of its relay. */
 export interface FeedHost {
-  /** Reads the log; rejects where it can't be read now. */
+  /** Reads the log, after a position or all of it; rejects where it can't be read now. */
   read(feed: Feed, since?: Position): Promise<Tail>;
+  /** Reads the log's newest messages, at most `TAIL_MESSAGES`. */
+  readTail(feed: Feed): Promise<Tail>;
   /** The log's clock, epoch milliseconds. */
   now(): number;
   /** Has the feed flushed at the end of this event-loop turn. */
@@ -145,7 +147,8 @@ export class Feed {
       const cuts = this.#cuts;
       // What was published between a read and a later confirmation of the channel is in neither.
       const heard = this.#host.hears(this);
-      this.#merge(await this.#host.read(this, this.#head));
+      const tail = this.#head === undefined ? this.#host.readTail(this) : this.#host.read(this, this.#head);
+      this.#merge(await tail);
       if (heard && cuts === this.#cuts && this.#host.hears(this) && this.#bridge()) return;
     }
     throw new Error(`The log of ${this.name} could not be read without gaps`);
@@ -155,7 +158,8 @@ export class Feed {
   #merge(tail: Tail): void {
     const head = this.#head;
     if (head === undefined) {
-      this.#restart(tail, true);
+      // Older messages are read when somebody asks for them: most topics' never are.
+      this.#restart(tail, tail.entries.length < TAIL_MESSAGES);
     } else if (tail.head.epoch === head.epoch && tail.head.offset >= head.offset) {
       const missing = tail.entries.filter((entry) => entry.offset > head.offset);
       if (missing.length === tail.head.offset - head.offset && missing.every((entry, i) => entry.offset === head.offset + i + 1)) {
@@ -309,6 +313,8 @@ export class Feed {
       .then((tail) => {
         const ring = new Ring();
         ring.reset(tail.head.offset, toMessages(tail), true, this.#unbounded());
+        // Kept as far as there is room, so that the next one to ask is answered from memory.
+        if (tail.head.epoch === this.#head?.epoch) this.ring.prepend(ring.after(ring.base) ?? [], this.#ringLimits());
         return { epoch: tail.head.epoch, ring };
       })
       .finally(() => {

@@ -2,6 +2,7 @@ import { isReservedTopic, siteNamespace, type Position } from "@bellwire/protoco
 import { logLimitsOf, within, type LogLimits } from "@bellwire/emitter/internal";
 import { eventText, toFrame } from "../frame.js";
 import { feedName, type Entry, type LogListener, type Tail, type TopicLog } from "../log/topic-log.js";
+import { FairTurns } from "./fair-turns.js";
 import { Feed, type FeedHost, type ResyncCause } from "./feed.js";
 import type { Member, Recipient } from "./member.js";
 import type { Message } from "./message.js";
@@ -45,6 +46,7 @@ const RING_BYTES = { ample: 4 * 1_048_576, scarce: 65_536 } as const;
 const FAILOVER_MS = 10_000;
 // Reads sent at once after an outage: enough to keep Redis busy, few enough to leave room for others.
 const CATCH_UP_BATCH = 256;
+const READS_AT_ONCE = { short: 16, long: 4 } as const;
 const RETRY_MS = { least: 100, most: 2000 } as const;
 
 /** All feeds of a relay: opens and closes them, brings them what the log tells, and looks after those that nobody tells anything. */
@@ -57,6 +59,8 @@ export class Feeds implements LogListener, FeedHost {
   #ringBytes = 0;
   /** Catch-ups of many feeds under way. */
   #restoring = 0;
+  // A relay that starts opens thousands of topics at once. What it asks Redis stands in Redis's queue before everybody else's.
+  readonly #reads = new FairTurns(READS_AT_ONCE);
   /** Feeds that will be resynced a second time. */
   readonly #later = new Set<Feed>();
   readonly #compared: Rotation<Feed>;
@@ -124,8 +128,14 @@ export class Feeds implements LogListener, FeedHost {
 
   // FeedHost
 
-  async read(feed: Feed, since?: Position): Promise<Tail> {
-    const tail = await this.#log.read(feed.site, feed.topic, since);
+  async read({ site, topic }: Feed, since?: Position): Promise<Tail> {
+    const tail = await this.#reads.take(since === undefined ? "long" : "short", site, () => this.#log.read(site, topic, since));
+    await this.#options.checked?.();
+    return tail;
+  }
+
+  async readTail({ site, topic }: Feed): Promise<Tail> {
+    const tail = await this.#reads.take("short", site, () => this.#log.readTail(site, topic));
     await this.#options.checked?.();
     return tail;
   }

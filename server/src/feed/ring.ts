@@ -52,6 +52,21 @@ export class Ring {
     this.#trim(limits);
   }
 
+  /**
+   * Takes in what a read of the whole log found of the time before `base`; nothing where that does not reach up to it.
+   * @param messages contiguous, in order
+   */
+  prepend(messages: readonly Message[], limits: RingLimits): void {
+    const before = messages.filter(({ offset }) => offset <= this.#base);
+    if (this.#base > 0 && before[before.length - 1]?.offset !== this.#base) return;
+    this.#items = [...before, ...this.#items.slice(this.#start)];
+    this.#start = 0;
+    this.#bytes += before.reduce((sum, message) => sum + message.bytes, 0);
+    this.#base -= before.length;
+    this.#whole = true;
+    this.#trim(limits);
+  }
+
   /** Adds the next message. Its offset must be the head's + 1; the caller has checked. */
   push(message: Message, limits: RingLimits): void {
     this.#items.push(message);
@@ -81,8 +96,8 @@ export class Ring {
 
   #trim(limits: RingLimits): void {
     while (this.size > 1 && (this.size > limits.messages || this.#bytes > limits.bytes)) {
-      // By count the log has dropped it too; by bytes only we have.
-      if (this.size <= limits.messages) this.#whole = false;
+      // By count the log has dropped it too, and all before it; by bytes only we have.
+      this.#whole = this.size > limits.messages;
       this.#bytes -= (this.#items[this.#start] as Message).bytes;
       this.#start++;
       this.#base++;

@@ -1,4 +1,4 @@
-import { asObject, isEpoch, isOffset, type Position } from "@bellwire/protocol";
+import { asObject, isEpoch, isOffset } from "@bellwire/protocol";
 import type { Except } from "@bellwire/emitter/internal";
 import type { RawEntry } from "@bellwire/emitter/internal";
 import type { Entry, Tail } from "./topic-log.js";
@@ -9,9 +9,12 @@ export interface Heard {
   readonly entry: Entry;
 }
 
-/** A tail, and the time of Redis when it was read, epoch milliseconds. */
-export interface TimedTail extends Tail {
+/** One page of a log. */
+export interface Page extends Tail {
+  /** Redis's time when it was read, epoch milliseconds. */
   readonly now: number;
+  /** The entries as they came. */
+  readonly rows: readonly unknown[];
 }
 
 /**
@@ -35,19 +38,29 @@ export function decodePayload(payload: string): Heard | undefined {
  * Reads the reply of read.lua. The opening entry (offset 0) holds no message and is left out.
  * Returns undefined for what is no such reply; entries that can't be read are left out, and so leave a gap to be noticed.
  */
-export function decodeTail(reply: unknown): TimedTail | undefined {
+export function decodePage(reply: unknown): Page | undefined {
   if (!Array.isArray(reply)) return undefined;
   const [epoch, offsetText, rows, time] = reply as unknown[];
   const offset = toOffset(offsetText);
   const now = Number(time);
   if (!isLogEpoch(epoch) || offset === undefined || !Array.isArray(rows) || !Number.isSafeInteger(now)) return undefined;
-  const head: Position = { epoch, offset };
+  return { head: { epoch, offset }, entries: decodeRows(rows, epoch), now, rows };
+}
+
+/** Reads entries as XRANGE gives them; those of another epoch, and those that can't be read, are left out. */
+export function decodeRows(rows: readonly unknown[], epoch: string): Entry[] {
   const entries: Entry[] = [];
-  for (const row of rows as RawEntry[]) {
+  for (const row of rows) {
     const entry = decodeRow(row, epoch);
     if (entry !== undefined && entry.offset > 0) entries.push(entry);
   }
-  return { head, entries, now };
+  return entries;
+}
+
+/** The id of the last of these entries, where it has one. */
+export function lastIdOf(rows: readonly unknown[]): string | undefined {
+  const last = rows[rows.length - 1] as RawEntry | undefined;
+  return typeof last?.[0] === "string" ? last[0] : undefined;
 }
 
 function decodeRow(row: unknown, epoch: string): Entry | undefined {

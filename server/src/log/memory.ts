@@ -1,7 +1,7 @@
 import type { Position } from "@bellwire/protocol";
 import { logLimitsOf, type LogLimits } from "@bellwire/emitter/internal";
 import type { Publication } from "@bellwire/emitter/internal";
-import { feedName, type Entry, type LogListener, type LogStatus, type Tail, type TopicLog } from "./topic-log.js";
+import { feedName, TAIL_MESSAGES, type Entry, type LogListener, type LogStatus, type Tail, type TopicLog } from "./topic-log.js";
 
 const IDEMPOTENCY_MS = 5 * 60 * 1000;
 const RETRY_WINDOW = 1000;
@@ -82,6 +82,11 @@ export class MemoryLog implements TopicLog {
     trim(log);
     const after = since !== undefined && since.epoch === log.epoch ? since.offset : -1;
     return { head: { epoch: log.epoch, offset: log.offset }, entries: log.entries.filter((entry) => entry.offset > after) };
+  }
+
+  async readTail(site: string, topic: string): Promise<Tail> {
+    const { head, entries } = await this.read(site, topic);
+    return { head, entries: entries.slice(-TAIL_MESSAGES) };
   }
 
   async listen(site: string, topic: string): Promise<void> {

@@ -22,12 +22,13 @@ import { ClusterChannels } from "./channels-cluster.js";
 import { SingleChannels } from "./channels-single.js";
 import type { Channels } from "./channels.js";
 import { RemoteClock } from "./clock.js";
-import { decodePayload, decodeTail } from "./decode.js";
+import { decodePage, decodePayload, type Page } from "./decode.js";
 import { watchLiveness } from "./liveness.js";
+import { PAGE_ENTRIES, readInPages } from "./pages.js";
 import { Probe } from "./probe.js";
 import { requireVersion } from "./redis-version.js";
 import { watchMaster } from "./sentinel.js";
-import { type LogListener, type LogStatus, type Tail, type TopicLog } from "./topic-log.js";
+import { TAIL_MESSAGES, type LogListener, type LogStatus, type Tail, type TopicLog } from "./topic-log.js";
 
 export interface RedisLogOptions {
   readonly target: RedisTarget;
@@ -135,16 +136,35 @@ export class RedisLog implements TopicLog {
   }
 
   async read(site: string, topic: string, since?: Position): Promise<Tail> {
+    const key = this.#keys.log(site, topic);
+    const rows = (after: string): Promise<unknown[]> =>
+      this.#ask(() => this.#commands.xrange(key, `(${after}`, "+", "COUNT", PAGE_ENTRIES));
+    return readInPages({ page: (after) => this.#page(site, topic, after), rows }, since);
+  }
+
+  // One more than the messages: the opening entry of a young log holds none.
+  readTail(site: string, topic: string): Promise<Tail> {
+    return this.#page(site, topic, "+", TAIL_MESSAGES + 1).then(({ head, entries }) => ({ head, entries: entries.slice(-TAIL_MESSAGES) }));
+  }
+
+  async #page(site: string, topic: string, after: string, entries: number = PAGE_ENTRIES): Promise<Page> {
     const { messages, age } = logLimitsOf(this.#options.limits, topic);
-    const from = since === undefined ? "-" : `${since.epoch}-${since.offset}`;
+    let sent = 0;
+    const reply = await this.#ask(() => {
+      sent = performance.now();
+      return this.#commands.bellwireRead(this.#keys.log(site, topic), after, messages, age, entries);
+    });
+    const page = decodePage(reply);
+    if (page === undefined) throw new BellwireError("internal", "Redis answered something that is no log");
+    this.#clock.heard(page.now, sent, performance.now());
+    return page;
+  }
+
+  /** Rejects with a BellwireError within the time that a page may take. */
+  async #ask<T>(send: () => Promise<T>): Promise<T> {
     try {
       await whenReady(this.#commands, READ_TIMEOUT_MS);
-      const sent = performance.now();
-      const reply = this.#commands.bellwireRead(this.#keys.log(site, topic), from, messages, age);
-      const tail = decodeTail(await within(reply, READ_TIMEOUT_MS, "Reading the log"));
-      if (tail === undefined) throw new BellwireError("internal", "Redis answered something that is no log");
-      this.#clock.heard(tail.now, sent, performance.now());
-      return tail;
+      return await within(send(), READ_TIMEOUT_MS, "Reading the log");
     } catch (error) {
       throw redisFailure(error);
     }

@@ -16,6 +16,9 @@ export interface Tail {
   readonly entries: readonly Entry[];
 }
 
+/** What is read of a log that opens. Whoever needs more of it reads on. */
+export const TAIL_MESSAGES = 25;
+
 /** What a log tells its relay. None of these may throw. */
 export interface LogListener {
   /** A message on a channel that is listened to; in a faultless world in offset order. */
@@ -43,9 +46,11 @@ export function feedName(site: string, topic: string): string {
 export interface TopicLog extends LogTransport {
   /**
    * Everything after `since`, or everything kept. Opens the log where nobody did, so that "nothing yet" has a position.
-   * Rejects with `unavailable` within the log's own timeout.
+   * Rejects with `unavailable` where the log is silent for longer than its own timeout.
    */
   read(site: string, topic: string, since?: Position): Promise<Tail>;
+  /** The newest messages up to the head, at most `TAIL_MESSAGES`: fewer only where the log keeps no more. Otherwise as `read`. */
+  readTail(site: string, topic: string): Promise<Tail>;
   /** Listens on a topic's channel; resolves once it is confirmed. Rejects with `unavailable`; it is then tried again by itself after a reconnect. */
   listen(site: string, topic: string): Promise<void>;
   unlisten(site: string, topic: string): void;

@@ -9,6 +9,7 @@ import {
   type SubscribeResult,
   type Subscribed,
 } from "@bellwire/protocol";
+import { within } from "@bellwire/emitter/internal";
 import type { AdmittedSubscription, Admission, SubscriptionQuestion } from "../auth/admission.js";
 import type { SubscriptionProof } from "../auth/tickets.js";
 import type { Feed, Older } from "../feed/feed.js";
@@ -53,6 +54,9 @@ const PERSONAL = ["$user", "$session"];
 
 // What a notice is taken to weigh until the socket has taken it, in bytes.
 const NOTICE_BYTES = 256;
+
+// How long a subscribe waits for messages from further back than memory reaches.
+const OLDER_MS = 3000;
 
 /** The position of a feed that never read its log. */
 const UNKNOWN: Position = { epoch: "", offset: 0 };
@@ -164,7 +168,8 @@ export class Subscriptions {
       await feed.lookAhead().catch(() => undefined);
     }
     if (!feed.live || feed.recover(since, filter, connection) !== "older") return undefined;
-    return feed.older().catch(() => undefined); // then memory is all there is, and a resync says so
+    // Otherwise memory is all there is, and a resync says so.
+    return within(feed.older(), OLDER_MS, "Reading older messages").catch(() => undefined);
   }
 
   /** A subscribe is no longer under way. */
