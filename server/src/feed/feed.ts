@@ -57,6 +57,8 @@ export class Feed {
   readonly members: Map<Recipient, Member> = new Map();
   /** Subscribes under way that hold the feed open. */
   claims = 0;
+  /** Milliseconds of `performance.now()`. */
+  readonly openedAt: number = performance.now();
   /** When the last member left, epoch milliseconds. */
   idleSince: number = Date.now();
 
@@ -68,6 +70,8 @@ export class Feed {
   #cuts = 0;
   #reading: Promise<void> | undefined;
   #older: Promise<Older> | undefined;
+  /** Everybody is to be told to refetch as soon as the head is known again. */
+  #owesResync = false;
   #touched: Room[] = [];
   readonly #host: FeedHost;
   readonly #namespace: string;
@@ -184,7 +188,8 @@ export class Feed {
     }
     if (this.#heldOverflow) return false;
     this.#live = true;
-    this.#settleDegraded();
+    if (this.#owesResync) this.resyncAgain();
+    else this.#settleDegraded();
     return true;
   }
 
@@ -238,6 +243,7 @@ export class Feed {
   }
 
   #resync(tail: Tail, cause: ResyncCause): void {
+    this.#owesResync = false;
     // What was batched under the old epoch goes out under it.
     this.flush();
     // The read asked for what came after the old head, so it may hold the log only in part.
@@ -248,7 +254,8 @@ export class Feed {
 
   /** Tells all members to refetch once more, although nothing new is known to be missing. */
   resyncAgain(): void {
-    if (!this.#live) return; // then a read is to come, and says what there is to say
+    this.#owesResync = !this.#live; // the read that is to come need not find anything
+    if (this.#owesResync) return;
     this.flush();
     this.#tellResync([...this.members.values()], "epoch");
   }

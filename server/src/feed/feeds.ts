@@ -34,16 +34,16 @@ export interface FeedTiming {
   readonly positions: number;
   /** Refetches per second that a relay's clients should cause at most, on average, after a resync. */
   readonly refetchRate: number;
+  /** How long after a failover nobody publishes to the old master any more: Sentinels and emitters have noticed by then. */
+  readonly failover: number;
 }
 
-const TIMING: FeedTiming = { open: 3000, linger: 5000, compare: 4000, positions: 30_000, refetchRate: 500 };
+const TIMING: FeedTiming = { open: 3000, linger: 5000, compare: 4000, positions: 30_000, refetchRate: 500, failover: 10_000 };
 const TICK_MS = 250;
 const MAX_SPREAD_MS = 30_000;
 // The tails of all feeds together; past it each feed keeps little and older messages are read from the log again.
 const RING_BUDGET = 256 * 1_048_576;
 const RING_BYTES = { ample: 4 * 1_048_576, scarce: 65_536 } as const;
-// How long after a failover nobody publishes to the old master any more: Sentinels and emitters have noticed by then.
-const FAILOVER_MS = 10_000;
 // Reads sent at once after an outage: enough to keep Redis busy, few enough to leave room for others.
 const CATCH_UP_BATCH = 256;
 const READS_AT_ONCE = { short: 16, long: 4 } as const;
@@ -61,8 +61,9 @@ export class Feeds implements LogListener, FeedHost {
   #restoring = 0;
   // A relay that starts opens thousands of topics at once. What it asks Redis stands in Redis's queue before everybody else's.
   readonly #reads = new FairTurns(READS_AT_ONCE);
-  /** Feeds that will be resynced a second time. */
-  readonly #later = new Set<Feed>();
+  /** Feeds that are owed a second resync after a failover, and from when on; milliseconds of `performance.now()`. */
+  readonly #again = new Map<Feed, number>();
+  #failedOver = Number.NEGATIVE_INFINITY;
   readonly #compared: Rotation<Feed>;
   readonly #positioned: Rotation<Feed>;
   readonly #timer: NodeJS.Timeout;
@@ -104,7 +105,11 @@ export class Feeds implements LogListener, FeedHost {
   async claim(site: string, topic: string): Promise<Feed> {
     const name = feedName(site, topic);
     let feed = this.#feeds.get(name);
-    if (feed === undefined) this.#feeds.set(name, (feed = this.#create(name, site, topic)));
+    if (feed === undefined) {
+      this.#feeds.set(name, (feed = this.#create(name, site, topic)));
+      const due = this.#failedOver + this.#timing.failover;
+      if (performance.now() < due) this.#again.set(feed, due);
+    }
     feed.claims++;
     if (!feed.live) await within(this.#open(feed), this.#timing.open, "Opening the topic").catch(() => undefined);
     return feed;
@@ -171,20 +176,29 @@ export class Feeds implements LogListener, FeedHost {
 
   observe(event: "gap" | "resync" | "invalid", feed: Feed, cause?: ResyncCause): void {
     this.#options.observe(event, feed);
-    if (cause === "epoch" && this.#options.failover === true) this.#resyncLater(feed);
+    if (cause === "epoch" && this.#options.failover === true) this.#failOver(feed);
   }
 
   /**
    * A demoted master goes on taking appends until it is told, from emitters that were not told either; all of that is gone
-   * afterwards, and nothing in the new master's log shows it. So whoever heard of the failover hears of it once more.
+   * afterwards, and nothing in the new master's log shows it. So whoever heard of the failover hears of it once more, and with
+   * them whoever came to a topic that opened meanwhile. Another failover begins that time anew.
    */
-  #resyncLater(feed: Feed): void {
-    if (this.#later.has(feed)) return;
-    this.#later.add(feed);
-    setTimeout(() => {
-      this.#later.delete(feed);
+  #failOver(feed: Feed): void {
+    const now = performance.now();
+    const due = now + this.#timing.failover;
+    this.#failedOver = now;
+    this.#again.set(feed, due);
+    for (const other of this.#feeds.values()) if (now - other.openedAt < this.#timing.failover) this.#again.set(other, due);
+  }
+
+  #resyncAgain(): void {
+    const now = performance.now();
+    for (const [feed, due] of this.#again) {
+      if (now < due) continue;
+      this.#again.delete(feed);
       if (this.#feeds.get(feed.name) === feed) feed.resyncAgain();
-    }, FAILOVER_MS).unref();
+    }
   }
 
   // LogListener
@@ -230,6 +244,7 @@ export class Feeds implements LogListener, FeedHost {
   // The clock
 
   #tick(): void {
+    this.#resyncAgain();
     this.#sendPositions(this.#positioned.next());
     for (const feed of this.#compared.next()) {
       if (this.#feeds.get(feed.name) !== feed) continue; // closed since the round began
