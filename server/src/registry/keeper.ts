@@ -4,7 +4,7 @@ import { Rotation } from "../feed/rotation.js";
 import type { Connection } from "../socket/connection.js";
 import type { ConnectionObserver } from "../socket/observers.js";
 import type { Subscriptions } from "../socket/subscriptions.js";
-import { listedEnded, listedOf } from "./listed.js";
+import { listedEnded, listedOf, type Listed } from "./listed.js";
 import type { Registry, Wanted } from "./registry.js";
 
 export interface KeeperOptions {
@@ -24,6 +24,13 @@ interface Reading {
   stale: boolean;
 }
 
+/** What a connection's token lists and is not made yet. */
+interface Listing {
+  readonly left: Listed[];
+  attempts: number;
+  timer: NodeJS.Timeout | undefined;
+}
+
 type Kept = Wanted & { readonly owner: OwnerKind };
 
 // Connections that are read at once: enough to keep Redis busy, few enough to leave room for others.
@@ -32,6 +39,8 @@ const TICK_MS = 1000;
 // Every connection is read again: its owners stay in use, and what was lost on the way is made good.
 const ROUND_MS = 10 * 60_000;
 const MOST_READINGS = 5;
+// Pauses before what a token lists and could not be made is tried again.
+const RETRY_MS = { first: 1000, most: 60_000 } as const;
 
 /**
  * Gives connections what the server subscribed for their owners: when they open, when a command tells of it, and again where
@@ -43,8 +52,8 @@ export class Keeper implements ConnectionObserver {
   /** What connections have from the registry, by topic and filter. One that its client has ended stays here, so that it stays ended. */
   readonly #kept = new WeakMap<Connection, Map<string, Kept>>();
   readonly #readings = new Map<Connection, Reading>();
-  /** Those whose listed subscriptions were made. */
-  readonly #listed = new WeakSet<Connection>();
+  /** What connections' tokens list, from the first reading on. */
+  readonly #listings = new WeakMap<Connection, Listing>();
   /** Those whose reading has failed. */
   readonly #owed = new Set<Connection>();
   readonly #round: Rotation<Connection>;
@@ -69,6 +78,7 @@ export class Keeper implements ConnectionObserver {
   }
 
   gone(connection: Connection): void {
+    clearTimeout(this.#listings.get(connection)?.timer);
     this.#owed.delete(connection);
   }
 
@@ -118,17 +128,35 @@ export class Keeper implements ConnectionObserver {
     }, refused);
   }
 
-  /** Makes what a connection's token lists, as far as it has not ended since; once. */
+  /** Makes what a connection's token lists, as far as it has not ended since: each once, but for what may succeed later. */
   #makeListed(connection: Connection, ends: Standing["ends"]): void {
-    if (this.#listed.has(connection) || connection.closed) return;
-    this.#listed.add(connection);
-    const { subscriptions, onRefused } = this.#options;
-    for (const one of listedOf(connection.permit)) {
-      if (listedEnded(one, ends)) continue;
-      subscriptions.hold(connection, one.topic, one.filter, one.by).then((error) => {
-        if (error !== undefined) onRefused(error);
-      }, onRefused);
+    if (connection.closed) return;
+    let listing = this.#listings.get(connection);
+    if (listing === undefined) {
+      listing = { left: listedOf(connection.permit), attempts: 0, timer: undefined };
+      this.#listings.set(connection, listing);
     }
+    for (const one of listing.left.splice(0)) if (!listedEnded(one, ends)) this.#makeOne(connection, listing, one);
+  }
+
+  #makeOne(connection: Connection, listing: Listing, one: Listed): void {
+    const { subscriptions, onRefused } = this.#options;
+    subscriptions.hold(connection, one.topic, one.filter, one.by).then((error) => {
+      if (error === undefined) return;
+      onRefused(error);
+      if (error.retry !== "later" || connection.closed) return;
+      listing.left.push(one);
+      if (listing.timer !== undefined) return;
+      const pause = Math.min(RETRY_MS.first * 2 ** Math.min(listing.attempts++, 6), RETRY_MS.most) * (0.5 + Math.random() / 2);
+      listing.timer = setTimeout(
+        () => {
+          listing.timer = undefined;
+          if (!connection.closed) this.#owed.add(connection); // what was ended meanwhile is looked at again
+        },
+        Math.max(error.after ?? 0, pause),
+      );
+      listing.timer.unref();
+    }, onRefused);
   }
 
   /** Commands may have been missed: reads for every connection. Never rejects. */
@@ -202,7 +230,7 @@ export class Keeper implements ConnectionObserver {
 
   /** Ends what was listed and has ended since, where that was missed. */
   #endListed(connection: Connection, { held, ends }: Standing): void {
-    if (!this.#listed.has(connection)) return;
+    if (!this.#listings.has(connection)) return;
     for (const one of listedOf(connection.permit)) {
       const isHeld = held.some(({ topic, filter }) => topic === one.topic && filter.canonical === one.filter.canonical);
       if (isHeld || !listedEnded(one, ends)) continue;

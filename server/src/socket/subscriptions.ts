@@ -104,7 +104,8 @@ export class Subscriptions {
 
   /**
    * Makes a subscription that the server decided on, as long as the connection lasts, and tells the client of it. One of the same
-   * topic and filter that the server made before is enough. Resolves to why it could not be made, if so; never rejects.
+   * topic and filter that the server made before is enough. Where it can't be made the client is told so. Resolves to why not;
+   * never rejects.
    * @param by what decided it, and when
    */
   async hold(connection: Connection, topic: string, filter: ParsedFilter, by: Permit): Promise<BellwireError | undefined> {
@@ -118,10 +119,13 @@ export class Subscriptions {
       intent.scope = { topic, filter };
       return { request: { id, topic, filter, since }, proof, ticket: undefined, held: true };
     });
-    const result = this.#finish(connection, step);
-    if ("error" in result) {
+    const result = "error" in step ? step.error : this.#join(connection, step);
+    if (result instanceof BellwireError) {
       connection.held.end(shownTopic, filter);
-      return "error" in step ? step.error : undefined; // else it ended before it was made
+      // Ended by somebody before it was made: whoever did knows of it.
+      if (connection.closed || !("error" in step || step.intent.wanted)) return undefined;
+      this.#tellUnsubscribed(connection, { id, topic, filter }, result);
+      return result;
     }
     const { epoch, offset, messages, resync, spread } = result;
     const shown = { id, topic: shownTopic, filter: filterObject(filter), epoch, offset, messages, resync };
@@ -181,6 +185,12 @@ export class Subscriptions {
 
   #finish(connection: Connection, step: Step): SubscribeResult {
     if ("error" in step) return { id: step.id, error: step.error.toJSON() };
+    const result = this.#join(connection, step);
+    return result instanceof BellwireError ? { id: step.request.id, error: result.toJSON() } : result;
+  }
+
+  /** The last step, synchronous: it looks once more whether it may be, joins, and tells where it stands. Never throws. */
+  #join(connection: Connection, step: Prepared): Subscribed | BellwireError {
     const { intent, request, proof, feed, held } = step;
     const { id, topic, filter } = request;
     this.#settle(connection, id, intent);
@@ -199,7 +209,7 @@ export class Subscriptions {
       const ticket = held ? null : (step.ticket ?? this.#admission.tickets.forSubscription(connection, proof, Date.now() / 1000));
       return this.#result(request, feed, messages, resync, ticket);
     } catch (error) {
-      return { id, error: toBellwireError(error).toJSON() };
+      return toBellwireError(error);
     } finally {
       this.#feeds.release(feed);
     }
@@ -296,11 +306,18 @@ export class Subscriptions {
 
   #endThose(connection: Connection, which: (subscription: Subscription) => boolean, error: BellwireError): void {
     for (const subscription of [...connection.subscriptions.values()].filter(which)) {
-      const { id, topic, filter } = subscription;
-      this.#end(connection, id);
-      connection.socket.emit("unsubscribed", { id, topic: topicAsShown(topic), filter: filterObject(filter), error: error.toJSON() });
-      connection.weigh(NOTICE_BYTES);
+      this.#end(connection, subscription.id);
+      this.#tellUnsubscribed(connection, subscription, error);
     }
+  }
+
+  #tellUnsubscribed(
+    connection: Connection,
+    { id, topic, filter }: Pick<Subscription, "id" | "topic" | "filter">,
+    error: BellwireError,
+  ): void {
+    connection.socket.emit("unsubscribed", { id, topic: topicAsShown(topic), filter: filterObject(filter), error: error.toJSON() });
+    connection.weigh(NOTICE_BYTES);
   }
 
   /** Ends everything that a gone connection had. */
