@@ -12,12 +12,13 @@ const run = promisify(execFile);
 describe("a backend in Go", function () {
   this.timeout(30_000);
   let built = "";
+  let env: NodeJS.ProcessEnv = {};
   const go = world({
     tool: "go",
     prepare: async (program) => {
       built = await mkdtemp(join(tmpdir(), "bellwire-go-"));
       // Nothing may be fetched: the standard library is enough, and so is the Go that is there.
-      const env = { ...process.env, GOPROXY: "off", GOTOOLCHAIN: "local", GOFLAGS: "", CGO_ENABLED: "0" };
+      env = { ...process.env, GOPROXY: "off", GOTOOLCHAIN: "local", GOFLAGS: "", CGO_ENABLED: "0" };
       const file = join(built, "backend");
       await run(program, ["build", "-o", file, "."], { cwd: join(folder, "go"), env });
       return () => [file];
@@ -25,4 +26,9 @@ describe("a backend in Go", function () {
   });
   after(() => (built === "" ? undefined : rm(built, { recursive: true, force: true })));
   backendContract(go);
+
+  it("passes its own tests", async function () {
+    this.timeout(180_000);
+    await run(go.program, ["test", "."], { cwd: join(folder, "go"), env });
+  });
 });

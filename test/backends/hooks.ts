@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import type { Reply } from "./backend.js";
 import { newSecret, signature, signed } from "./sign.js";
-import { dataOf, SITE, subscribe, type World } from "./world.js";
+import { dataOf, OTHER_SITE, SITE, subscribe, type World } from "./world.js";
 
 /** A backend of the examples as a relay asks it: the test is the relay, and signs by itself. */
 export function hooksAndRoutes(here: World): void {
@@ -93,7 +93,7 @@ export function hooksAndRoutes(here: World): void {
         { topic: "News_Topic", filter: {}, user: "mallory" },
         { topic: "News_Topic", filter: { a: { b: 1 } } },
       ]) {
-        expect(reason(await ask("subscribe", more)), JSON.stringify(more)).to.equal("not-allowed");
+        expect(reason(await ask("subscribe", more)), JSON.stringify(more)).to.equal("forbidden");
       }
     });
 
@@ -104,8 +104,8 @@ export function hooksAndRoutes(here: World): void {
       });
       for (const data of [{}, { text: " " }, { text: 7 }, { text: "x".repeat(1001) }])
         expect(reason(await ask("publish", { topic, data }))).to.equal("invalid");
-      expect(reason(await ask("publish", { topic: "News_Topic", data: { text: "x" } }))).to.equal("not-allowed");
-      expect(reason(await ask("publish", { topic, data: { text: "x" }, user: "" }))).to.equal("not-allowed");
+      expect(reason(await ask("publish", { topic: "News_Topic", data: { text: "x" } }))).to.equal("forbidden");
+      expect(reason(await ask("publish", { topic, data: { text: "x" }, user: "" }))).to.equal("forbidden");
     });
 
     it("answers calls, and says which it doesn't know", async () => {
@@ -171,7 +171,7 @@ export function hooksAndRoutes(here: World): void {
         expect(await post(headers(right), body.replace("Z", "z"))).to.equal(401);
         expect(await post(headers(body))).to.equal(401);
         expect((await here.backend.post("/hooks", body, "", headers(right))).status).to.equal(401);
-        expect((await call({ site: "other" })).status).to.equal(403);
+        expect((await call({ site: OTHER_SITE })).status, "ann of another tenant").to.equal(401);
         for (const user of ["", "nobody"]) expect((await call({ user })).status, user).to.equal(401);
       });
     });

@@ -1,4 +1,6 @@
+import { execFile } from "node:child_process";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { expect } from "chai";
 import { folder } from "./backend.js";
 import { backendContract } from "./contract.js";
@@ -59,5 +61,50 @@ describe("a backend in Ruby", function () {
     expect(client.messages("room.a")).to.have.length(2);
     expect(other.received).to.deep.equal([]);
     expect(await backend.post("/say", { rooms: ["not a room"], text: "x" }, cookie)).to.have.property("status", 422);
+  });
+
+  /** Runs Ruby with realtime.rb; what it prints is JSON. */
+  async function run(code: string, env: Record<string, string> = {}): Promise<unknown> {
+    const attempt = "def attempt\n  yield\nrescue StandardError => e\n  [e.class.name, e.message]\nend\n";
+    const { stdout } = await promisify(execFile)(
+      ruby.program,
+      ["-r", join(folder, "ruby/realtime.rb"), "-e", `${attempt} puts JSON.generate((${code}))`],
+      {
+        env: { PATH: process.env.PATH, ...ruby.env, ...env },
+      },
+    );
+    return JSON.parse(stdout);
+  }
+
+  it("takes integers for ids, and says of anything else what it got", async () => {
+    const given = ["5, 7, 9", "5.0, 'a'", "'a', nil", "true, 'a'", ":a, 'a'", "'a b', 'a'", "'a', ''"];
+    const code = given.map((ids) => `attempt { v = Realtime::Visitor.new(${ids}); [v.site, v.user, v.session] }`).join(", ");
+    expect(await run(`[${code}]`)).to.deep.equal([
+      ["5", "7", "9"],
+      ["ArgumentError", "site is a string or an integer, not 5.0 (Float)"],
+      ["ArgumentError", "user is a string or an integer, not nil (NilClass)"],
+      ["ArgumentError", "site is a string or an integer, not true (TrueClass)"],
+      ["ArgumentError", "site is a string or an integer, not :a (Symbol)"],
+      ["ArgumentError", 'site is 1 to 64 characters of A-Z a-z 0-9 _ -, not "a b" (String)'],
+      ["ArgumentError", 'user is 1 to 128 bytes, not "" (String)'],
+    ]);
+  });
+
+  it("takes settings as arguments, whatever the environment says", async () => {
+    const { APP_KEY: key, REALTIME_URL: url, REALTIME_API_KEY: apiKey } = ruby.env;
+    const env = { APP_KEY: "", REALTIME_URL: "", REALTIME_API_KEY: "", REALTIME_ENABLED: "false" };
+    const made = `Realtime.new(key: "${key}", url: "${url}", api_key: "${apiKey}", enabled: true)`;
+    const code = `${made}.publish(5, [:A, "B"], { id: 5 }, except: { user: 7 }, idempotency_key: "order 7")`;
+    expect(await run(code, env)).to.have.length(2);
+  });
+
+  it("raises only where it is asked to", async () => {
+    const code = ["publish", "publish!"].flatMap((method) =>
+      ['"a", "T", {}', '5.5, "T", {}', '"a", "T", { n: Float::NAN }'].map((given) => `attempt { Realtime.new.${method}(${given}) }`),
+    );
+    const result = (await run(`[${code.join(", ")}]`, { REALTIME_URL: "http://127.0.0.1:1" })) as unknown[];
+    expect(result.slice(0, 3)).to.deep.equal([null, null, null]);
+    const raised = result.slice(3).map((one) => (one as string[])[0]);
+    expect(raised).to.deep.equal(["Realtime::RelayError", "ArgumentError", "JSON::GeneratorError"]);
   });
 });

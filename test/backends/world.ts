@@ -31,11 +31,15 @@ export interface Tokens {
   readonly site: string;
   readonly token: string;
   readonly subscribeToken?: string;
-  readonly results?: readonly { readonly error?: WireError }[];
+  /** Where one doesn't hold all. */
+  readonly subscribeTokens?: readonly string[];
+  readonly results?: readonly { readonly error?: WireError; readonly token?: number }[];
 }
 
-/** The one site of all that is tested here. */
+/** The site of ann, ben and mallory. */
 export const SITE = "acme";
+/** The site of gil, a number in his backend. */
+export const OTHER_SITE = "12";
 
 /** Starts a relay and the backend before all tests of the enclosing suite. */
 export function world({ tool, prepare }: Language): World {
@@ -63,7 +67,6 @@ export function world({ tool, prepare }: Language): World {
       APP_KEY: it.relay.appKey,
       REALTIME_URL: it.relay.httpUrl,
       REALTIME_API_KEY: it.relay.apiKey,
-      REALTIME_SITE: SITE,
       HOOK_SECRET: newSecret(),
     };
     it.command = await prepare(it.program);

@@ -27,28 +27,41 @@ const mostBytes = 256 << 10
 
 // ---- Who is here, and what they may hear
 
-type user struct{ name, role string }
+type user struct {
+	site       any
+	name, role string
+}
 
 var users = map[string]user{
-	"ann":     {"Ann", "admin"},
-	"ben":     {"Ben", "member"},
-	"mallory": {"Mallory", "blocked"},
+	"ann":     {"acme", "Ann", "admin"},
+	"ben":     {"acme", "Ben", "member"},
+	"mallory": {"acme", "Mallory", "blocked"},
+	"gil":     {12, "Gil", "admin"},
 }
 
-func isWelcome(id string) bool {
-	role := users[id].role
-	return role == "admin" || role == "member"
-}
-
-// maySubscribe knows every topic. An empty filter means every message of it.
-func maySubscribe(id, topic string, _ Object) bool {
-	switch topic {
-	case "Contact_Updated_Topic", "News_Topic", "Chat_Message_Topic":
-		return isWelcome(id)
-	case "Admin_Alert_Topic":
-		return users[id].role == "admin"
+// roleOf is empty also for somebody who claims to be of another tenant.
+func roleOf(v Visitor) string {
+	if user, known := users[v.User]; known && fmt.Sprint(user.site) == v.Site {
+		return user.role
 	}
-	return false
+	return ""
+}
+
+func isWelcome(v Visitor) bool {
+	return roleOf(v) == "admin" || roleOf(v) == "member"
+}
+
+func welcome(v Visitor, _ Object, _ map[string]string) bool { return isWelcome(v) }
+
+// Who may subscribe a topic, by its name or pattern. An empty filter means every message of it.
+var topics = map[string]Rule{
+	"Contact_Updated_Topic": welcome,
+	"News_Topic":            welcome,
+	"Chat_Message_Topic":    welcome,
+	"Admin_Alert_Topic":     func(v Visitor, _ Object, _ map[string]string) bool { return roleOf(v) == "admin" },
+	"user.{id}": func(v Visitor, _ Object, params map[string]string) bool {
+		return isWelcome(v) && v.User == params["id"]
+	},
 }
 
 type backend struct{ *Realtime }
@@ -66,11 +79,12 @@ func (b backend) visitorOf(header http.Header) Visitor {
 		return Visitor{}
 	}
 	parts := strings.Split(cookie.Value, ".")
-	if _, known := users[parts[0]]; !known || len(parts) != 3 {
+	user, known := users[parts[0]]
+	if !known || len(parts) != 3 {
 		return Visitor{}
 	}
-	visitor := Visitor{parts[0], parts[1]}
-	if !hmac.Equal([]byte(b.cookieOf(visitor)), []byte(cookie.Value)) {
+	visitor, err := NewVisitor(user.site, parts[0], parts[1])
+	if err != nil || !hmac.Equal([]byte(b.cookieOf(visitor)), []byte(cookie.Value)) {
 		return Visitor{}
 	}
 	return visitor
@@ -79,14 +93,17 @@ func (b backend) visitorOf(header http.Header) Visitor {
 // ---- What a relay asks
 
 type question struct {
-	Event, User, Session, Topic, Method string
-	Headers                             map[string]string
-	Claims                              struct{ Sub, Sid string }
-	Filter, Data                        any
-	Events                              []any
+	Event, Site, User, Session, Topic, Method string
+	Headers                                   map[string]string
+	Claims                                    struct{ Sub, Sid string }
+	Filter, Data                              any
+	Events                                    []any
 }
 
-// no is a reply that refuses.
+func (q question) asker() Visitor { return Visitor{q.Site, q.User, q.Session} }
+
+// no is a reply that refuses. "forbidden" is about permission; any other code is this backend's own, and reaches the page as
+// the reason of "rejected".
 func no(code, message string) Object {
 	return Object{"error": Object{"code": code, "message": message}}
 }
@@ -100,13 +117,13 @@ func (b backend) answerHook(q question) (Object, error) {
 	case "connect":
 		return b.onConnect(q), nil
 	case "refresh":
-		if !isWelcome(q.User) {
+		if !isWelcome(q.asker()) {
 			return no("signed-out", "Sign in again"), nil
 		}
 		return Object{"until": time.Now().Unix() + 3600}, nil
 	case "subscribe":
-		if _, err := allow(q.User, q.Topic, q.Filter, maySubscribe); err != nil {
-			return no("not-allowed", err.Error()), nil
+		if _, err := b.RequirePermission(q.asker(), q.Topic, q.Filter); err != nil {
+			return no("forbidden", err.Error()), nil
 		}
 		return Object{}, nil
 	case "publish":
@@ -122,21 +139,21 @@ func (b backend) answerHook(q question) (Object, error) {
 
 // onConnect goes by the token's claims, which the relay has verified, or else by the browser's cookie.
 func (b backend) onConnect(q question) Object {
-	visitor := Visitor{q.Claims.Sub, q.Claims.Sid}
+	visitor := Visitor{q.Site, q.Claims.Sub, q.Claims.Sid}
 	if visitor.User == "" {
 		visitor = b.visitorOf(http.Header{"Cookie": {q.Headers["cookie"]}})
 	}
-	user, known := users[visitor.User]
-	if !known {
+	// A cookie says which tenant's site somebody may enter: no other.
+	if roleOf(visitor) == "" || visitor.Site != q.Site {
 		return no("signed-out", "Sign in first")
 	}
-	if !isWelcome(visitor.User) {
+	if !isWelcome(visitor) {
 		return Object{"disconnect": Object{"code": "blocked", "reason": "This account is blocked"}}
 	}
 	return Object{
 		"user":          visitor.User,
 		"session":       visitor.Session,
-		"info":          Object{"name": user.name},
+		"info":          Object{"name": users[visitor.User].name},
 		"until":         time.Now().Unix() + 3600,
 		"subscriptions": []Object{{"topic": "News_Topic"}},
 	}
@@ -144,8 +161,8 @@ func (b backend) onConnect(q question) Object {
 
 // onPublish looks at what a client wants to publish.
 func onPublish(q question) Object {
-	if q.Topic != "Chat_Message_Topic" || !isWelcome(q.User) {
-		return no("not-allowed", "Only the chat is open to clients")
+	if q.Topic != "Chat_Message_Topic" || !isWelcome(q.asker()) {
+		return no("forbidden", "Only the chat is open to clients")
 	}
 	data, _ := q.Data.(Object)
 	text := textOf(data, "text")
@@ -176,13 +193,13 @@ func told(err error) bool {
 
 func (b backend) saveContact(v Visitor, id int) reply {
 	// Here the contact would be stored.
-	err := b.Publish(Object{"id": id, "updated_by": v.User}, "Contact_Updated_Topic")
+	err := b.Publish(v.Site, Object{"id": id, "updated_by": v.User}, "Contact_Updated_Topic")
 	return ok(Object{"success": true, "told": told(err)})
 }
 
 // followContact subscribes the visitor's pages, all that are open, without their doing; or ends that.
 func (b backend) followContact(v Visitor, id int, kind string) reply {
-	err := b.Command(kind, Object{"session": v.Session, "topic": "Contact_Updated_Topic", "filter": Object{"id": id}})
+	err := b.Command(v.Site, kind, Object{"session": v.Session, "topic": "Contact_Updated_Topic", "filter": Object{"id": id}})
 	return ok(Object{"success": told(err)})
 }
 
@@ -194,23 +211,27 @@ func (b backend) storeNews(v Visitor, input Object) reply {
 		return reply{status: http.StatusUnprocessableEntity, body: Object{"message": "The news needs a title", "errors": errors}}
 	}
 	id := rand.Intn(1_000_000)
-	told(b.Publish(Object{"id": id}, "News_Topic"))
+	told(b.Publish(v.Site, Object{"id": id}, "News_Topic"))
 	return reply{status: http.StatusCreated, body: Object{"id": id, "title": title, "author": v.User}}
 }
 
 func (b backend) signIn(input Object) reply {
 	name, _ := input["user"].(string)
-	if _, known := users[name]; !known {
+	user, known := users[name]
+	if !known {
 		return reply{status: http.StatusUnprocessableEntity, body: Object{"message": "Nobody has this name"}}
 	}
-	value := b.cookieOf(Visitor{name, randomHex(12)})
-	cookie := &http.Cookie{Name: "session", Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode}
+	visitor, err := NewVisitor(user.site, name, randomHex(12))
+	if err != nil {
+		return reply{status: http.StatusInternalServerError, body: Object{"message": err.Error()}}
+	}
+	cookie := &http.Cookie{Name: "session", Value: b.cookieOf(visitor), Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode}
 	return reply{http.StatusOK, Object{"user": name}, cookie}
 }
 
 // signOut ends what the session's tokens opened, in all its tabs.
 func (b backend) signOut(v Visitor) reply {
-	err := b.Command("revoke", Object{"session": v.Session})
+	err := b.Command(v.Site, "revoke", Object{"session": v.Session})
 	cookie := &http.Cookie{Name: "session", Path: "/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode}
 	return reply{http.StatusOK, Object{"success": told(err)}, cookie}
 }
@@ -241,14 +262,15 @@ func (b backend) answer(r *http.Request, body []byte) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	input := Object{}
-	if len(body) > 0 && json.Unmarshal(body, &input) != nil || input == nil {
-		return reply{}, refuse("bad-request", "The body is a JSON object")
+	if r.URL.Path == "/realtime" {
+		tokens, err := b.AnswerTokenRequest(r, body, visitor)
+		return ok(tokens), err
+	}
+	input, err := ReadJSON(r, body)
+	if err != nil {
+		return reply{}, err
 	}
 	switch request {
-	case "GET /realtime", "POST /realtime":
-		tokens, err := b.AnswerTokenRequest(input, visitor, maySubscribe)
-		return ok(tokens), err
 	case "POST /sign-in":
 		return b.signIn(input), nil
 	}
@@ -278,14 +300,10 @@ func (b backend) answer(r *http.Request, body []byte) (reply, error) {
 func (b backend) callerOf(r *http.Request, body []byte) (Visitor, error) {
 	if r.Header.Get("webhook-signature") != "" {
 		visitor, err := b.ReadCaller(r, body)
-		if _, known := users[visitor.User]; !known {
+		if roleOf(visitor) == "" {
 			visitor = Visitor{}
 		}
 		return visitor, err
-	}
-	// Forms of foreign pages can send cookies, but not this type.
-	if r.Method == http.MethodPost && !strings.HasPrefix(r.Header.Get("content-type"), "application/json") {
-		return Visitor{}, refuse("bad-request", "Send content-type: application/json")
 	}
 	return b.visitorOf(r.Header), nil
 }
@@ -322,7 +340,7 @@ func (b backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func main() {
-	realtime, err := NewRealtime()
+	realtime, err := NewRealtime(Config{Topics: topics})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -5,7 +5,7 @@
  *   php -S 127.0.0.1:8080 backend.php             serves it
  *   php backend.php generate_report               runs a task, as cron would
  *
- * There are no passwords and nothing is stored: it shows what realtime needs. Beside the settings of realtime.php: REALTIME_SITE.
+ * There are no passwords and nothing is stored: it shows what realtime needs.
  */
 
 declare(strict_types=1);
@@ -18,96 +18,69 @@ final class User_Model
 {
     public const ROLE_ADMIN = 'admin';
     public const ALL = [
-        'ann' => ['name' => 'Ann', 'role' => self::ROLE_ADMIN],
-        'ben' => ['name' => 'Ben', 'role' => 'member'],
-        'mallory' => ['name' => 'Mallory', 'role' => 'blocked'],
+        'ann' => ['site' => 'acme', 'name' => 'Ann', 'role' => self::ROLE_ADMIN],
+        'ben' => ['site' => 'acme', 'name' => 'Ben', 'role' => 'member'],
+        'mallory' => ['site' => 'acme', 'name' => 'Mallory', 'role' => 'blocked'],
+        'gil' => ['site' => 12, 'name' => 'Gil', 'role' => self::ROLE_ADMIN],
     ];
-}
-
-/** The visitor of this request, or the one that a hook asks about. */
-final class Session
-{
-    private static ?string $user = null;
-    private static ?string $session = null;
-
-    public static function get_user_id(): ?string
-    {
-        return self::$user;
-    }
-
-    public static function get_session_id(): string
-    {
-        return (string) self::$session;
-    }
-
-    /** The tenant. Here there is one; yours may depend on the user. */
-    public static function get_site_id(): string
-    {
-        return (string) getenv('REALTIME_SITE');
-    }
-
-    public static function act_as(?string $user, ?string $session): void
-    {
-        $known = $user !== null && isset(User_Model::ALL[$user]);
-        [self::$user, self::$session] = $known ? [$user, $session] : [null, null];
-    }
-
-    /** A signed cookie, so that nothing need be stored. The relay knows the session's id, which is not enough to forge one. */
-    public static function cookie(string $user, string $session): string
-    {
-        return "$user.$session." . hash_hmac('sha256', "session:$user.$session", Realtime::key());
-    }
-
-    /** @param string $cookies a whole Cookie header */
-    public static function from_cookies(string $cookies): void
-    {
-        preg_match('/(?:^|;)\s*session=(\w+)\.(\w+)\.(\w+)/', $cookies, $found);
-        [, $user, $session] = $found + ['', '', ''];
-        $good = $found !== [] && hash_equals(self::cookie($user, $session), "$user.$session.$found[3]");
-        self::act_as($good ? $user : null, $good ? $session : null);
-    }
 }
 
 final class Permission
 {
-    public static function has_role(string $role): bool
+    /** Null also for somebody who claims to be of another tenant. */
+    public static function role(?Realtime_Visitor $visitor): ?string
     {
-        return (User_Model::ALL[Session::get_user_id() ?? '']['role'] ?? null) === $role;
+        $user = User_Model::ALL[$visitor?->user] ?? null;
+        return $user !== null && (string) $user['site'] === $visitor->site ? $user['role'] : null;
+    }
+
+    public static function is_welcome(?Realtime_Visitor $visitor): bool
+    {
+        return in_array(self::role($visitor), [User_Model::ROLE_ADMIN, 'member'], true);
     }
 }
 
-// ---- Topics ----------------------------------------------------------------------------------------------------------
-
-/** A contact was changed: {id, updated_by}. */
-class Contact_Updated_Topic extends Realtime_Topic_Abstract
+/** A signed cookie, so that nothing need be stored. The relay knows the session's id, which is not enough to forge one. */
+final class Cookie
 {
-    public static function can_subscribe(array $filter = []): bool
+    public static function write(string $user, string $session): string
     {
-        return !Permission::has_role('blocked');
+        return "$user.$session." . hash_hmac('sha256', "session:$user.$session", realtime()->key());
+    }
+
+    /** @param string $cookies a whole Cookie header */
+    public static function read(string $cookies): ?Realtime_Visitor
+    {
+        preg_match('/(?:^|;)\s*session=(\w+)\.(\w+)\.(\w+)/', $cookies, $found);
+        [, $user, $session, $mac] = $found + ['', '', '', ''];
+        $good = isset(User_Model::ALL[$user]) && hash_equals(self::write($user, $session), "$user.$session.$mac");
+        return $good ? new Realtime_Visitor(User_Model::ALL[$user]['site'], $user, $session) : null;
     }
 }
 
-class Admin_Alert_Topic extends Realtime_Topic_Abstract
+// ---- Topics: who may listen, by name or pattern. An empty filter means every message of the topic -----------------------
+
+/** A topic may be a class. A contact was changed: {id, updated_by}. */
+final class Contact_Updated_Topic
 {
-    public static function can_subscribe(array $filter = []): bool
+    public static function can_subscribe(Realtime_Visitor $visitor, array $filter): bool
     {
-        return Permission::has_role(User_Model::ROLE_ADMIN);
+        return Permission::is_welcome($visitor);
     }
 }
 
-/** A report is there: {report_id}. */
-class Report_Ready_Topic extends Contact_Updated_Topic
+function realtime(): Realtime
 {
-}
-
-/** There is news: {id}. */
-class News_Topic extends Contact_Updated_Topic
-{
-}
-
-/** What somebody says: {text, by}. Clients publish it themselves, after the publish hook. */
-class Chat_Message_Topic extends Contact_Updated_Topic
-{
+    static $realtime = null;
+    $welcome = fn (Realtime_Visitor $visitor) => Permission::is_welcome($visitor);
+    return $realtime ??= new Realtime(topics: [
+        'Contact_Updated_Topic' => [Contact_Updated_Topic::class, 'can_subscribe'],
+        'News_Topic' => $welcome,
+        'Report_Ready_Topic' => $welcome,
+        'Chat_Message_Topic' => $welcome, // {text, by}: clients publish it themselves, after the publish hook
+        'Admin_Alert_Topic' => fn ($visitor) => Permission::role($visitor) === User_Model::ROLE_ADMIN,
+        'user.{id}' => fn ($visitor, $filter, $params) => Permission::is_welcome($visitor) && $visitor->user === $params['id'],
+    ]);
 }
 
 // ---- What a relay asks -----------------------------------------------------------------------------------------------
@@ -123,12 +96,11 @@ final class Hooks
         if ($question->event === 'connect') {
             return self::connect($question);
         }
-        Session::act_as($question->user ?? null, $question->session ?? null);
+        $visitor = ($question->user ?? '') === '' ? null : new Realtime_Visitor($question->site, $question->user, $question->session ?? '');
         return match ($question->event) {
-            'refresh' => Session::get_user_id() === null || Permission::has_role('blocked')
-                ? self::error('signed-out', 'Sign in again') : ['until' => time() + 3600],
-            'subscribe' => self::subscribe($question),
-            'publish' => self::publish($question),
+            'refresh' => Permission::is_welcome($visitor) ? ['until' => time() + 3600] : self::error('signed-out', 'Sign in again'),
+            'subscribe' => self::subscribe($question, $visitor),
+            'publish' => self::publish($question, $visitor),
             'rpc' => match ($question->method) {
                 'ping' => ['data' => 'pong'],
                 default => throw new Realtime_Refusal('not-found', 'There is no such method'),
@@ -140,50 +112,49 @@ final class Hooks
     /** By the token's claims, which the relay has verified, or else by the browser's cookie. */
     private static function connect(object $question): array
     {
-        if (isset($question->claims->sub)) {
-            Session::act_as($question->claims->sub, $question->claims->sid ?? null);
-        } else {
-            Session::from_cookies($question->headers->cookie ?? '');
-        }
-        $user = Session::get_user_id();
-        if ($user === null) {
+        $visitor = isset($question->claims->sub)
+            ? new Realtime_Visitor($question->site, $question->claims->sub, $question->claims->sid ?? '')
+            : Cookie::read($question->headers->cookie ?? '');
+        // A cookie says which tenant's site somebody may enter: no other.
+        if (Permission::role($visitor) === null || $visitor->site !== $question->site) {
             return self::error('signed-out', 'Sign in first');
         }
-        if (Permission::has_role('blocked')) {
+        if (!Permission::is_welcome($visitor)) {
             return ['disconnect' => ['code' => 'blocked', 'reason' => 'This account is blocked']];
         }
         return [
-            'user' => $user,
-            'session' => Session::get_session_id(),
-            'info' => ['name' => User_Model::ALL[$user]['name']],
+            'user' => $visitor->user,
+            'session' => $visitor->session,
+            'info' => ['name' => User_Model::ALL[$visitor->user]['name']],
             'until' => time() + 3600,
             'subscriptions' => [['topic' => 'News_Topic']],
         ];
     }
 
-    private static function subscribe(object $question): array
+    private static function subscribe(object $question, ?Realtime_Visitor $visitor): array
     {
         try {
-            Realtime::require_permission($question->topic, Realtime::parse_filter($question->filter ?? null));
+            realtime()->require_permission($visitor, $question->topic, Realtime_Filters::parse($question->filter ?? null));
             return [];
         } catch (Realtime_Refusal $refusal) {
-            return self::error('not-allowed', $refusal->getMessage());
+            return self::error('forbidden', $refusal->getMessage());
         }
     }
 
     /** What a client wants to publish. */
-    private static function publish(object $question): array
+    private static function publish(object $question, ?Realtime_Visitor $visitor): array
     {
         $text = trim(is_string($question->data->text ?? null) ? $question->data->text : '');
-        if ($question->topic !== 'Chat_Message_Topic' || Session::get_user_id() === null || Permission::has_role('blocked')) {
-            return self::error('not-allowed', 'Only the chat is open to clients');
+        if ($question->topic !== 'Chat_Message_Topic' || !Permission::is_welcome($visitor)) {
+            return self::error('forbidden', 'Only the chat is open to clients');
         }
         if ($text === '' || strlen($text) > 1000) {
             return self::error('invalid', 'text has 1 to 1000 bytes');
         }
-        return ['data' => ['text' => $text, 'by' => Session::get_user_id()]];
+        return ['data' => ['text' => $text, 'by' => $visitor->user]];
     }
 
+    /** `forbidden` is about permission; any other code is this backend's own, and reaches the page as the reason of `rejected`. */
     private static function error(string $code, string $message): array
     {
         return ['error' => ['code' => $code, 'message' => $message]];
@@ -194,38 +165,41 @@ final class Hooks
 
 final class Controller
 {
-    public static function save_contact(int $id): array
+    public static function save_contact(Realtime_Visitor $visitor, int $id): array
     {
         // Here the contact would be stored.
-        $told = Realtime::publish('Contact_Updated_Topic', ['id' => $id, 'updated_by' => Session::get_user_id()]);
+        $told = realtime()->publish($visitor->site, 'Contact_Updated_Topic', ['id' => $id, 'updated_by' => $visitor->user]);
         return [200, ['success' => true, 'told' => $told !== null]];
     }
 
     /** Subscribes the visitor's pages, all that are open, without their doing. */
-    public static function follow_contact(int $id, bool $on): array
+    public static function follow_contact(Realtime_Visitor $visitor, int $id, bool $on): array
     {
-        $what = ['session' => Session::get_session_id(), 'topic' => 'Contact_Updated_Topic', 'filter' => ['id' => $id]];
-        return [200, ['success' => Realtime::command($on ? 'subscribe' : 'unsubscribe', $what)]];
+        $what = ['session' => $visitor->session, 'topic' => 'Contact_Updated_Topic', 'filter' => ['id' => $id]];
+        return [200, ['success' => realtime()->command($visitor->site, $on ? 'subscribe' : 'unsubscribe', $what)]];
     }
 
     /** An ordinary form, which a page may also send over its socket: `rpc("post:news/store", {title})`. */
-    public static function store_news(object $input): array
+    public static function store_news(Realtime_Visitor $visitor, object $input): array
     {
         $title = trim(is_string($input->title ?? null) ? $input->title : '');
         if ($title === '') {
             return [422, ['message' => 'The news needs a title', 'errors' => ['title' => ['Write a title']]]];
         }
         $id = random_int(1, 1_000_000);
-        Realtime::publish('News_Topic', ['id' => $id]);
-        return [201, ['id' => $id, 'title' => $title, 'author' => Session::get_user_id()]];
+        realtime()->publish($visitor->site, 'News_Topic', ['id' => $id]);
+        return [201, ['id' => $id, 'title' => $title, 'author' => $visitor->user]];
     }
 }
 
 final class Task
 {
+    /** A task has no visitor: it goes from tenant to tenant. */
     public static function generate_report(): void
     {
-        Realtime::publish('Report_Ready_Topic', ['report_id' => random_int(1, 1_000_000)]);
+        foreach (array_unique(array_column(User_Model::ALL, 'site')) as $site) {
+            realtime()->publish($site, 'Report_Ready_Topic', ['report_id' => random_int(1, 1_000_000)]);
+        }
     }
 }
 
@@ -237,36 +211,35 @@ function answer(string $method, string $path, string $body): array
     if (strlen($body) > 256 * 1024) {
         throw new Realtime_Refusal('too-large', 'At most 256 KiB');
     }
+    $kind = $_SERVER['CONTENT_TYPE'] ?? null;
     if ("$method $path" === 'POST /hooks') {
-        return [200, (object) Hooks::answer(Realtime::read_hook($body))];
+        return [200, (object) Hooks::answer(realtime()->read_hook($body, $_SERVER))];
     }
-    if (isset($_SERVER['HTTP_WEBHOOK_SIGNATURE'])) {
-        [$user, $session] = Realtime::read_caller($body);
-        Session::act_as($user, $session);
-    } else {
-        Session::from_cookies($_SERVER['HTTP_COOKIE'] ?? '');
-        // Forms of foreign pages can send cookies, but not this type.
-        if ($method === 'POST' && !str_starts_with($_SERVER['CONTENT_TYPE'] ?? '', 'application/json')) {
-            throw new Realtime_Refusal('bad-request', 'Send content-type: application/json');
-        }
+    $visitor = isset($_SERVER['HTTP_WEBHOOK_SIGNATURE'])
+        ? realtime()->read_caller($body, $_SERVER)
+        : Cookie::read($_SERVER['HTTP_COOKIE'] ?? '');
+    if (Permission::role($visitor) === null) {
+        $visitor = null;
     }
-    $input = Realtime::parse_object($body);
     if ($path === '/realtime' && ($method === 'GET' || $method === 'POST')) {
-        return [200, Realtime::answer_token_request($input)];
+        return [200, realtime()->answer_token_request($method, $kind, $body, $visitor)];
     }
+    $input = $method === 'POST' ? Realtime::read_json($kind, $body) : (object) [];
     if ("$method $path" === 'POST /sign-in') {
         return sign_in($input);
     }
-    if (Session::get_user_id() === null) {
+    if ($visitor === null) {
         throw new Realtime_Refusal('token-missing', 'Sign in first');
     }
     if ($method === 'POST' && preg_match('#^/contacts/(\d{1,9})(/follow|/unfollow)?$#', $path, $found)) {
         $id = (int) $found[1];
-        return isset($found[2]) ? Controller::follow_contact($id, $found[2] === '/follow') : Controller::save_contact($id);
+        return isset($found[2])
+            ? Controller::follow_contact($visitor, $id, $found[2] === '/follow')
+            : Controller::save_contact($visitor, $id);
     }
     return match ("$method $path") {
-        'POST /news/store' => Controller::store_news($input),
-        'POST /sign-out' => sign_out(),
+        'POST /news/store' => Controller::store_news($visitor, $input),
+        'POST /sign-out' => sign_out($visitor),
         default => throw new Realtime_Refusal('not-found', 'There is nothing here'),
     };
 }
@@ -277,16 +250,16 @@ function sign_in(object $input): array
     if (!is_string($user) || !isset(User_Model::ALL[$user])) {
         return [422, ['message' => 'Nobody has this name']];
     }
-    $cookie = Session::cookie($user, bin2hex(random_bytes(12)));
+    $cookie = Cookie::write($user, bin2hex(random_bytes(12)));
     header("Set-Cookie: session=$cookie; Path=/; HttpOnly; SameSite=Lax");
     return [200, ['user' => $user]];
 }
 
 /** Ends what the session's tokens opened, in all its tabs. */
-function sign_out(): array
+function sign_out(Realtime_Visitor $visitor): array
 {
     header('Set-Cookie: session=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0');
-    return [200, ['success' => Realtime::command('revoke', ['session' => Session::get_session_id()])]];
+    return [200, ['success' => realtime()->command($visitor->site, 'revoke', ['session' => $visitor->session])]];
 }
 
 if (PHP_SAPI === 'cli') {

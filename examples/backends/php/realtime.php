@@ -1,173 +1,211 @@
 <?php
 /**
- * Bellwire from PHP 8.1 or later, with PHP's own library alone: tokens, topic permissions, publishing, control, and the
- * signature of hooks. Copy this file; `Session` is your application's, as `backend.php` shows it.
+ * Bellwire from PHP 8.1 or later, with PHP's own library alone: tokens, publishing, control, and the signature of hooks.
+ * Copy this file and realtime_grants.php.
  *
- * Settings, from the environment: APP_KEY, REALTIME_URL (a relay, as this backend reaches it), REALTIME_API_KEY, HOOK_SECRET,
- * and optionally REALTIME_ENABLED (default true) and REALTIME_PUBLIC_URL (the relay, as browsers reach it).
+ *   $realtime = new Realtime(topics: ['user.{id}' => fn ($visitor, $filter, $params) => $visitor->user === $params['id']]);
+ *   $realtime->publish($site, 'Contact_Updated_Topic', ['id' => 5]);
+ *
+ * Sites, users and sessions are strings, or integers, which are written as strings.
  */
 
 declare(strict_types=1);
 
-/** A topic is a class: its name is the topic's, and it says who may listen. */
-abstract class Realtime_Topic_Abstract
+require_once __DIR__ . '/realtime_grants.php';
+
+/** Not everybody could be told. Thrown by publish_or_fail() alone. */
+final class Realtime_Error extends RuntimeException
 {
-    /** May the current user subscribe with this filter? An empty filter means every message of the topic. */
-    abstract public static function can_subscribe(array $filter = []): bool;
-}
-
-/** A refusal, as tokens' endpoint and hooks answer it. */
-final class Realtime_Refusal extends RuntimeException
-{
-    private const CODES = ['bad-request' => ['never', 400], 'forbidden' => ['never', 403],
-        'not-found' => ['never', 404], 'too-large' => ['never', 413],
-        'token-missing' => ['refresh', 401], 'token-invalid' => ['refresh', 401], 'limit' => ['later', 429]];
-
-    public function __construct(private readonly string $name, string $message)
-    {
-        parent::__construct($message);
-    }
-
-    public function status(): int
-    {
-        return self::CODES[$this->name][1];
-    }
-
-    /** @return array{code: string, message: string, retry: string} */
-    public function error(): array
-    {
-        return ['code' => $this->name, 'message' => $this->getMessage(), 'retry' => self::CODES[$this->name][0]];
-    }
 }
 
 final class Realtime
 {
     private const TOKEN_SECONDS = 60;
-    private const REQUEST_SECONDS = 3;
     private const MOST_SUBSCRIPTIONS = 500;
-    /** Bytes of JSON: a token's text is a third longer, and a relay takes 16,384 characters. */
-    private const MOST_GRANTS_BYTES = 11_000;
+    private const MOST_REPLY_BYTES = 1_048_576;
     private const HOOK_TOLERANCE_SECONDS = 300;
-    private const LARGEST_INTEGER = 2 ** 53 - 1;
 
-    public static function is_enabled(): bool
-    {
-        return !in_array(strtolower(trim((string) getenv('REALTIME_ENABLED'))), ['false', '0', 'no', 'off'], true);
-    }
-
-    /** A token that opens a connection for the current user; null where nobody is signed in, or realtime is off. */
-    public static function connection_token(): ?string
-    {
-        if (!self::is_enabled() || Session::get_user_id() === null) {
-            return null;
-        }
-        return self::sign(['aud' => 'bellwire:connect'] + self::claims());
-    }
+    private readonly string $key;
+    private readonly string $secret;
+    private readonly string $url;
+    private readonly string $public_url;
+    private readonly string $api_key;
+    private readonly bool $enabled;
+    private readonly Realtime_Rules $rules;
 
     /**
-     * A token that allows the current user this one subscription; null where realtime is off.
-     * @throws Realtime_Refusal where the topic's class, or the lack of one, says no
+     * What is not given comes from the environment. Frameworks that cache their configuration leave that empty: hand over theirs.
+     * @param array<string, callable> $topics who may subscribe, by name or pattern: `fn (Realtime_Visitor $visitor, array $filter,
+     *   array $params): bool`. An empty filter means every message of the topic.
+     * @param ?string $key APP_KEY
+     * @param ?string $url REALTIME_URL: a relay, as this backend reaches it
+     * @param ?string $api_key REALTIME_API_KEY
+     * @param ?string $public_url REALTIME_PUBLIC_URL: the relay as browsers reach it; default: $url with ws for http
+     * @param ?string $hook_secret HOOK_SECRET
+     * @param ?bool $enabled REALTIME_ENABLED; default: true
+     * @param float $timeout seconds that publish and command take at most, both attempts together
      */
-    public static function subscribe_token(string $topic, array $filter = []): ?string
-    {
-        if (!self::is_enabled()) {
-            return null;
+    public function __construct(
+        array $topics = [],
+        ?string $key = null,
+        ?string $url = null,
+        ?string $api_key = null,
+        ?string $public_url = null,
+        ?string $hook_secret = null,
+        ?bool $enabled = null,
+        private readonly float $timeout = 2.0,
+    ) {
+        $env = fn (string $name) => (string) getenv($name);
+        $this->key = self::decode_key($key ?? $env('APP_KEY'));
+        $this->secret = (string) base64_decode(preg_replace('/^whsec_/', '', $hook_secret ?? $env('HOOK_SECRET')), true);
+        $this->enabled = $enabled ?? !in_array(strtolower(trim($env('REALTIME_ENABLED'))), ['false', '0', 'no', 'off'], true);
+        $this->url = rtrim($url ?? $env('REALTIME_URL'), '/');
+        if ($this->enabled && !preg_match('#^https?://[^/]#', $this->url)) {
+            throw new InvalidArgumentException(
+                "REALTIME_URL is a relay as this backend reaches it, such as http://127.0.0.1:6200, not '{$this->url}'"
+            );
         }
-        self::require_permission($topic, $filter);
-        return self::sign(['aud' => 'bellwire:subscribe', 'topic' => $topic, 'filter' => (object) $filter] + self::claims());
+        $this->public_url = ($public_url ?? $env('REALTIME_PUBLIC_URL')) ?: preg_replace('/^http/', 'ws', $this->url);
+        $this->api_key = $api_key ?? $env('REALTIME_API_KEY');
+        $this->rules = new Realtime_Rules($topics);
+    }
+
+    public function is_enabled(): bool
+    {
+        return $this->enabled;
+    }
+
+    /** The bytes of APP_KEY. */
+    public function key(): string
+    {
+        return $this->key;
+    }
+
+    // ---- Tokens
+
+    public function connection_token(Realtime_Visitor $visitor): string
+    {
+        return $this->sign(['aud' => 'bellwire:connect'], $visitor);
+    }
+
+    /** A token for one subscription of the visitor's. @throws Realtime_Refusal where the topic's rule, or the lack of one, says no */
+    public function subscribe_token(Realtime_Visitor $visitor, string $topic, array $filter = []): string
+    {
+        $this->require_permission($visitor, $topic, Realtime_Filters::parse($filter));
+        return $this->sign(['aud' => 'bellwire:subscribe', 'topic' => $topic, 'filter' => (object) $filter], $visitor);
     }
 
     /**
-     * Tells everybody who listens to the topic, or to any of several. Never throws: what the application did has happened, and
-     * a page that was not told fetches anew when its connection is back.
+     * What the browser's client asks for: a connection token, and subscribe tokens for what it may have of a list.
+     * @param ?Realtime_Visitor $visitor null where nobody has signed in
+     * @throws Realtime_Refusal
+     */
+    public function answer_token_request(string $method, ?string $content_type, string $body, ?Realtime_Visitor $visitor): array
+    {
+        if (!$this->enabled) {
+            return ['enabled' => false];
+        }
+        $asked = $method === 'POST' ? self::read_json($content_type, $body)->subscriptions ?? null : null;
+        if ($asked !== null && !is_array($asked)) {
+            throw new Realtime_Refusal('bad-request', 'subscriptions is a list of {topic, filter}');
+        }
+        if (count($asked ?? []) > self::MOST_SUBSCRIPTIONS) {
+            throw new Realtime_Refusal('too-large', 'At most ' . self::MOST_SUBSCRIPTIONS . ' subscriptions in one request');
+        }
+        if ($visitor === null) {
+            throw new Realtime_Refusal('token-missing', 'Sign in first');
+        }
+        $reply = ['enabled' => true, 'url' => $this->public_url, 'site' => $visitor->site, 'token' => $this->connection_token($visitor)];
+        return $asked === null ? $reply : $reply + $this->grant($asked, $visitor);
+    }
+
+    /** @throws Realtime_Refusal where the visitor may not subscribe */
+    public function require_permission(?Realtime_Visitor $visitor, mixed $topic, array $filter): void
+    {
+        [$rule, $params] = $this->rules->find($topic) ?? [null, []];
+        // Of a topic that there is not, nobody learns more than of one that refuses.
+        if ($visitor === null || $rule === null || $rule($visitor, $filter, $params) !== true) {
+            throw new Realtime_Refusal('forbidden', 'This topic may not be subscribed with this filter');
+        }
+    }
+
+    // ---- The relay's API
+
+    /**
+     * Tells everybody on the site who listens to the topic, or to any of several. Never throws: what the application did has
+     * happened, and a page that was not told fetches anew when its connection is back.
+     * @param mixed $site a string or an integer
      * @param array $options e.g. ['except' => ['client' => $id]], ['idempotencyKey' => $order_id]
-     * @return ?array a result for each topic, {topic, epoch, offset}; null where realtime is off or not all could be told
+     * @return ?array a result for each topic, {topic, epoch, offset}; null where realtime is off or not all could be told: see the log
      */
-    public static function publish(string|array $topic, array $data, array $options = []): ?array
+    public function publish(mixed $site, string|array $topic, array $data, array $options = []): ?array
     {
-        if (!self::is_enabled()) {
-            return null;
+        return $this->logging('publish', fn () => $this->publish_or_fail($site, $topic, $data, $options));
+    }
+
+    /**
+     * The same, for what may not go on without it.
+     * @throws Realtime_Error; InvalidArgumentException and JsonException for what can't be asked
+     */
+    public function publish_or_fail(mixed $site, string|array $topic, array $data, array $options = []): ?array
+    {
+        if (isset($options['except'])) {
+            $options['except'] = self::with_ids($options['except']);
         }
         $body = [is_array($topic) ? 'topics' : 'topic' => $topic, 'data' => (object) $data]
             + $options
             // With a key of its own, what was sent twice is heard once.
             + ['idempotencyKey' => bin2hex(random_bytes(16))];
-        $reply = self::post('publish', $body);
-        $errors = array_filter(array_column($reply['results'] ?? [], 'error'));
-        foreach ($errors as $error) {
-            error_log("realtime: not published: {$error['code']}: {$error['message']}");
-        }
-        return $reply === null || $errors !== [] ? null : $reply['results'];
+        return $this->ask($site, 'publish', $body)['results'] ?? null;
     }
 
     /**
      * `subscribe`, `unsubscribe`, `disconnect` or `revoke`, on every relay. Never throws.
      * @param array $body whom and what: one of user, session and client; topic; filter
      */
-    public static function command(string $kind, array $body): bool
+    public function command(mixed $site, string $kind, array $body): bool
     {
-        if (isset($body['filter'])) {
-            $body['filter'] = (object) $body['filter'];
-        }
-        return self::is_enabled() && self::post($kind, $body) !== null;
+        return $this->logging($kind, function () use ($site, $kind, $body) {
+            $filter = isset($body['filter']) ? ['filter' => (object) $body['filter']] : [];
+            return $this->ask($site, $kind, $filter + self::with_ids($body));
+        }) !== null;
     }
 
-    /**
-     * What the browser's client asks for: a connection token, and one subscribe token for all that it may have of a list.
-     * @throws Realtime_Refusal
-     */
-    public static function answer_token_request(object $body): array
-    {
-        if (!self::is_enabled()) {
-            return ['enabled' => false];
-        }
-        $asked = $body->subscriptions ?? null;
-        if ($asked !== null && !(is_array($asked) && array_is_list($asked))) {
-            throw new Realtime_Refusal('bad-request', 'subscriptions is a list of {topic, filter}');
-        }
-        if (count($asked ?? []) > self::MOST_SUBSCRIPTIONS) {
-            throw new Realtime_Refusal('too-large', 'At most ' . self::MOST_SUBSCRIPTIONS . ' subscriptions in one request');
-        }
-        $token = self::connection_token() ?? throw new Realtime_Refusal('token-missing', 'Sign in first');
-        $url = getenv('REALTIME_PUBLIC_URL') ?: preg_replace('/^http/', 'ws', (string) getenv('REALTIME_URL'));
-        $reply = ['enabled' => true, 'url' => $url, 'site' => Session::get_site_id(), 'token' => $token];
-        return $asked === null ? $reply : $reply + self::grant($asked);
-    }
+    // ---- Hooks
 
     /**
      * The question of a hook, after its signature (Standard Webhooks) was found right and fresh.
+     * @param array $server $_SERVER; with Symfony or Laravel, `$request->server->all()`
      * @throws Realtime_Refusal
      */
-    public static function read_hook(string $body): object
+    public function read_hook(string $body, array $server): object
     {
-        self::verify_signature($body);
+        $this->verify_signature($body, $server);
         return self::parse_object($body);
     }
 
     /**
-     * Who calls one of the application's own addresses over a socket, by `rpc("post:news/store", data)`.
-     * @return array{string, string} user and session, "" for none
-     * @throws Realtime_Refusal where the signature is wrong, or old
+     * The visitor who calls one of the application's own addresses over a socket, by `rpc("post:news/store", data)`; null for one
+     * without a name.
+     * @throws Realtime_Refusal where the signature is wrong, old or missing
      */
-    public static function read_caller(string $body): array
+    public function read_caller(string $body, array $server): ?Realtime_Visitor
     {
-        [$site, $user, $session] = array_map(fn ($name) => $_SERVER["HTTP_BELLWIRE_$name"] ?? '', ['SITE', 'USER', 'SESSION']);
-        self::verify_signature("$_SERVER[REQUEST_METHOD] $_SERVER[REQUEST_URI]\n$site\n$user\n$session\n$body");
-        if ($site !== Session::get_site_id()) {
-            throw new Realtime_Refusal('forbidden', 'This backend is not for that site');
-        }
-        return [rawurldecode($user), rawurldecode($session)];
+        $asker = array_map(fn ($name) => $server["HTTP_BELLWIRE_$name"] ?? '', ['SITE', 'USER', 'SESSION']);
+        $this->verify_signature(implode("\n", ["$server[REQUEST_METHOD] $server[REQUEST_URI]", ...$asker, $body]), $server);
+        [$site, $user, $session] = array_map('rawurldecode', $asker);
+        return $user === '' ? null : new Realtime_Visitor($site, $user, $session);
     }
 
     /** Checks what Standard Webhooks signs: id, time and content, of which a webhook's is its body. @throws Realtime_Refusal */
-    private static function verify_signature(string $content): void
+    private function verify_signature(string $content, array $server): void
     {
-        [$id, $timestamp, $signatures] = array_map(fn ($name) => $_SERVER["HTTP_WEBHOOK_$name"] ?? '', ['ID', 'TIMESTAMP', 'SIGNATURE']);
-        $secret = base64_decode(preg_replace('/^whsec_/', '', (string) getenv('HOOK_SECRET')), true);
-        if (!$secret || !preg_match('/^\d{1,12}$/', $timestamp) || abs(time() - (int) $timestamp) > self::HOOK_TOLERANCE_SECONDS) {
+        [$id, $timestamp, $signatures] = array_map(fn ($name) => $server["HTTP_WEBHOOK_$name"] ?? '', ['ID', 'TIMESTAMP', 'SIGNATURE']);
+        $fresh = preg_match('/^\d{1,12}$/D', $timestamp) && abs(time() - (int) $timestamp) <= self::HOOK_TOLERANCE_SECONDS;
+        if ($this->secret === '' || !$fresh) {
             throw new Realtime_Refusal('token-invalid', 'The signature is missing or too old');
         }
-        $right = 'v1,' . base64_encode(hash_hmac('sha256', "$id.$timestamp.$content", $secret, true));
+        $right = 'v1,' . base64_encode(hash_hmac('sha256', "$id.$timestamp.$content", $this->secret, true));
         foreach (explode(' ', $signatures) as $signature) {
             if (hash_equals($right, $signature)) {
                 return;
@@ -176,16 +214,15 @@ final class Realtime
         throw new Realtime_Refusal('token-invalid', 'The signature is wrong');
     }
 
-    /** @throws Realtime_Refusal where the current user may not subscribe */
-    public static function require_permission(mixed $topic, array $filter): void
+    // ---- JSON
+
+    /** The object in a browser's request. Forms of foreign pages can send cookies, but not this type. @throws Realtime_Refusal */
+    public static function read_json(?string $content_type, string $body): object
     {
-        // Names of classes are not case-sensitive in PHP; topics are.
-        $known = is_string($topic) && preg_match('/^[A-Za-z_]\w{0,127}$/', $topic)
-            && is_subclass_of($topic, Realtime_Topic_Abstract::class) && (new ReflectionClass($topic))->getName() === $topic;
-        // Of a topic that there is not, nobody learns more than of one that refuses.
-        if (!$known || Session::get_user_id() === null || !$topic::can_subscribe($filter)) {
-            throw new Realtime_Refusal('forbidden', 'This topic may not be subscribed with this filter');
+        if (strtolower(trim(explode(';', (string) $content_type)[0])) !== 'application/json') {
+            throw new Realtime_Refusal('bad-request', 'Send content-type: application/json, not ' . ($content_type ?: 'none'));
         }
+        return self::parse_object($body);
     }
 
     /** @throws Realtime_Refusal where the text is no JSON object */
@@ -199,123 +236,151 @@ final class Realtime
         return is_object($value) ? $value : throw new Realtime_Refusal('bad-request', 'The body is a JSON object');
     }
 
-    /** A filter as an array. @throws Realtime_Refusal where a relay would refuse the whole token for it */
-    public static function parse_filter(mixed $value): array
-    {
-        $filter = is_object($value) ? get_object_vars($value) : ($value ?? []);
-        if (!is_array($filter) || count($filter) > 8) {
-            throw new Realtime_Refusal('bad-request', 'A filter is an object of at most 8 keys');
-        }
-        $combinations = 1;
-        foreach ($filter as $key => $allowed) {
-            $values = is_array($allowed) ? $allowed : [$allowed];
-            $combinations *= count($values);
-            $good = array_filter($values, fn ($one) => $one === null || is_bool($one)
-                || (is_string($one) && strlen($one) <= 1024)
-                || ((is_int($one) || is_float($one)) && abs($one) <= self::LARGEST_INTEGER));
-            if (count($good) !== count($values) || $combinations < 1 || $combinations > 256 || strlen((string) $key) > 128) {
-                throw new Realtime_Refusal('bad-request', 'Each key of a filter has a string, number, boolean or null, or a list of them');
-            }
-        }
-        return $filter;
-    }
-
     public static function encode(mixed $value): string
     {
         return json_encode($value, JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE);
     }
 
-    /** The bytes of APP_KEY: keys are often written as `base64:...`. */
-    public static function key(): string
-    {
-        $text = (string) getenv('APP_KEY');
-        $key = str_starts_with($text, 'base64:') ? base64_decode(substr($text, 7), true) : $text;
-        return is_string($key) && strlen($key) >= 32 ? $key : throw new LogicException('APP_KEY needs at least 32 bytes');
-    }
+    // ---- What is behind it
 
-    /** What both kinds of tokens say. */
-    private static function claims(): array
+    /** Keys are often written as `base64:...`. */
+    private static function decode_key(string $text): string
     {
-        // With fractions of a second, so that a revocation can tell the tokens of one second apart.
-        $now = microtime(true);
-        return ['site' => Session::get_site_id(), 'sub' => Session::get_user_id(), 'sid' => Session::get_session_id(),
-            'iat' => $now, 'exp' => (int) ceil($now) + self::TOKEN_SECONDS];
+        $key = str_starts_with($text, 'base64:') ? base64_decode(substr($text, 7), true) : $text;
+        return is_string($key) && strlen($key) >= 32 ? $key : throw new InvalidArgumentException('APP_KEY needs at least 32 bytes');
     }
 
     /** A JSON Web Token, HS256. */
-    private static function sign(array $claims): string
+    private function sign(array $claims, Realtime_Visitor $visitor): string
     {
+        // With fractions of a second, so that a revocation can tell the tokens of one second apart.
+        $now = microtime(true);
+        $claims += ['site' => $visitor->site, 'sub' => $visitor->user, 'sid' => $visitor->session,
+            'iat' => $now, 'exp' => (int) ceil($now) + self::TOKEN_SECONDS];
         $base64url = fn (string $bytes) => rtrim(strtr(base64_encode($bytes), '+/', '-_'), '=');
         $text = $base64url('{"alg":"HS256","typ":"JWT"}') . '.' . $base64url(self::encode($claims));
-        return $text . '.' . $base64url(hash_hmac('sha256', $text, self::key(), true));
+        return $text . '.' . $base64url(hash_hmac('sha256', $text, $this->key, true));
     }
 
-    /** Decides on each of a list; one token for all that is allowed. */
-    private static function grant(array $asked): array
+    /** Decides on each of a list. Where one token can't hold all that is allowed, there are several. */
+    private function grant(array $asked, Realtime_Visitor $visitor): array
     {
-        $grants = $results = [];
-        $bytes = 0;
-        foreach ($asked as $one) {
-            [$topic, $filter] = [$one->topic ?? null, $one->filter ?? (object) []];
+        $allowed = $results = [];
+        foreach ($asked as $place => $one) {
+            [$topic, $filter] = is_object($one) ? [$one->topic ?? null, $one->filter ?? (object) []] : [null, (object) []];
+            $results[$place] = ['topic' => $topic, 'filter' => $filter];
             try {
-                $grant = ['topic' => $topic, 'filter' => (object) self::parse_filter($filter)];
-                self::require_permission($topic, (array) $grant['filter']);
-                $bytes += strlen(self::encode($grant)) + 1;
-                if ($bytes > self::MOST_GRANTS_BYTES) {
-                    throw new Realtime_Refusal('limit', 'No room in this token: ask for this one again, with fewer others');
-                }
-                $grants[] = $results[] = $grant;
+                $pair = ['topic' => $topic, 'filter' => Realtime_Filters::parse($filter)];
+                $this->require_permission($visitor, $topic, $pair['filter']);
+                Realtime_Grants::check_size($pair);
+                $allowed[$place] = $pair;
+                $results[$place]['filter'] = (object) $pair['filter'];
             } catch (Realtime_Refusal $refusal) {
-                $results[] = ['topic' => $topic, 'filter' => $filter, 'error' => $refusal->error()];
+                $results[$place]['error'] = $refusal->error();
             }
         }
-        $token = $grants === [] ? [] : ['subscribeToken' => self::sign(['aud' => 'bellwire:subscribe', 'grants' => $grants] + self::claims())];
-        return ['results' => $results] + $token;
+        // A client that knows of one token only goes by the error, and asks again.
+        $full = new Realtime_Refusal('limit', 'No room in the first token: use the one in `token`, or ask for this one again');
+        $tokens = [];
+        foreach (Realtime_Grants::fill_tokens(Realtime_Grants::merge($allowed)) as $number => ['grants' => $grants, 'places' => $places]) {
+            $tokens[] = $this->sign(['aud' => 'bellwire:subscribe', 'grants' => $grants], $visitor);
+            foreach ($number > 0 ? $places : [] as $place) {
+                $results[$place] += ['token' => $number, 'error' => $full->error()];
+            }
+        }
+        $first = $tokens === [] ? [] : ['subscribeToken' => $tokens[0]];
+        return ['results' => $results] + $first + (count($tokens) > 1 ? ['subscribeTokens' => $tokens] : []);
     }
 
-    /** Asks the relay's API, once more where that may help. Null, and a line in the log, where it failed. */
-    private static function post(string $kind, array $body): ?array
+    private static function with_ids(array $body): array
     {
-        $url = rtrim((string) getenv('REALTIME_URL'), '/') . '/v1/sites/' . rawurlencode(Session::get_site_id()) . "/$kind";
-        $options = [
-            'method' => 'POST',
-            'header' => ['Authorization: Bearer ' . getenv('REALTIME_API_KEY'), 'Content-Type: application/json', 'Connection: close'],
-            'timeout' => self::REQUEST_SECONDS,
-            'ignore_errors' => true, // gives the body of refusals too
-            'follow_location' => 0,
-        ];
+        foreach (array_intersect(['user', 'session'], array_keys($body)) as $name) {
+            $body[$name] = Realtime_Visitor::id($name, $body[$name]);
+        }
+        return $body;
+    }
+
+    private function logging(string $kind, callable $work): ?array
+    {
         try {
-            $context = stream_context_create(['http' => $options + ['content' => self::encode($body)]]);
-        } catch (JsonException $problem) {
+            return $work();
+        } catch (Realtime_Error | InvalidArgumentException | JsonException $problem) {
             error_log("realtime: $kind: {$problem->getMessage()}");
             return null;
         }
-        for ($attempt = 1; ; $attempt++) {
-            [$status, $reply] = self::request($url, $context);
-            $errors = array_column([$reply ?? [], ...($reply['results'] ?? [])], 'error');
-            $again = $reply === null || in_array('later', array_column($errors, 'retry'), true);
-            if (!$again || $attempt === 2) {
-                break;
-            }
-            usleep(random_int(50_000, 150_000));
-        }
-        if ($status === 200 && $reply !== null) {
-            return $reply;
-        }
-        error_log("realtime: $kind: " . ($reply['error']['message'] ?? ($status === 0 ? 'the relay can\'t be reached' : "status $status")));
-        return null;
     }
 
-    /** @return array{int, ?array} the status, 0 where there was none, and the JSON */
-    private static function request(string $url, mixed $context): array
+    /** Asks the relay's API, once more where that may help. Null where realtime is off. @throws Realtime_Error */
+    private function ask(mixed $site, string $kind, array $body): ?array
     {
-        $stream = @fopen($url, 'r', false, $context);
-        if ($stream === false) {
-            return [0, null];
+        if (!$this->enabled) {
+            return null;
         }
-        $line = stream_get_meta_data($stream)['wrapper_data'][0] ?? '';
-        $reply = json_decode((string) stream_get_contents($stream), true);
-        fclose($stream);
-        return [(int) (explode(' ', $line)[1] ?? 0), is_array($reply) ? $reply : null];
+        $path = '/v1/sites/' . Realtime_Visitor::id('site', $site) . "/$kind";
+        $text = self::encode($body);
+        $deadline = self::now() + $this->timeout;
+        $errors_of = fn (array $reply) => array_filter(array_column([$reply, ...(array) ($reply['results'] ?? [])], 'error'), 'is_array');
+        [$status, $reply] = $this->request($path, $text, $deadline);
+        if (in_array('later', array_column($errors_of($reply), 'retry'), true) && self::now() + 0.2 < $deadline) {
+            usleep(random_int(50_000, 150_000));
+            [$status, $reply] = $this->request($path, $text, $deadline);
+        }
+        $error = array_values($errors_of($reply))[0] ?? null;
+        if ($error !== null || $status !== 200) {
+            throw new Realtime_Error($error['message'] ?? "status $status");
+        }
+        return $reply;
+    }
+
+    /** @return array{int, array} the status, 0 where there was none, and the object */
+    private function request(string $path, string $body, float $deadline): array
+    {
+        $url = parse_url($this->url);
+        [$scheme, $port] = $url['scheme'] === 'https' ? ['tls', 443] : ['tcp', 80];
+        $left = fn () => max($deadline - self::now(), 0.001);
+        $stream = @stream_socket_client("$scheme://$url[host]:" . ($url['port'] ?? $port), $code, $why, $left());
+        $reply = '';
+        if ($stream !== false) {
+            // HTTP/1.0: the answer ends with the connection.
+            fwrite($stream, implode("\r\n", ['POST ' . ($url['path'] ?? '') . "$path HTTP/1.0", "Host: $url[host]",
+                "Authorization: Bearer {$this->api_key}", 'Content-Type: application/json', 'Content-Length: ' . strlen($body), '', $body]));
+            while (!feof($stream) && self::now() < $deadline && strlen($reply) < self::MOST_REPLY_BYTES) {
+                stream_set_timeout($stream, (int) $left(), (int) (fmod($left(), 1) * 1e6));
+                $reply .= fread($stream, 65_536);
+            }
+            fclose($stream);
+        }
+        if (self::now() >= $deadline) {
+            return $this->unanswered("did not answer within {$this->timeout} s");
+        }
+        return $stream === false ? $this->unanswered("can't be reached: $why") : $this->read_reply($reply);
+    }
+
+    private function read_reply(string $reply): array
+    {
+        [$head, $text] = explode("\r\n\r\n", $reply, 2) + ['', ''];
+        $header = fn (string $name) => preg_match("/^$name:[ \t]*([^\r\n]*)/im", $head, $found) ? $found[1] : null;
+        if (!preg_match('#^HTTP/1\.\d (\d{3})#', $head, $found) || strlen($text) < (int) $header('content-length')) {
+            return $this->unanswered('broke off');
+        }
+        $status = (int) $found[1];
+        $object = json_decode($text, true);
+        if (is_array($object)) {
+            return [$status, $object];
+        }
+        $what = 'The reply is no JSON but ' . ($header('content-type') ?? 'no content-type') . " with the status $status: "
+            . 'is REALTIME_URL a relay\'s address?';
+        return [$status, ['error' => ['message' => $what, 'retry' => $status >= 500 ? 'later' : 'never']]];
+    }
+
+    private function unanswered(string $why): array
+    {
+        return [0, ['error' => ['message' => "{$this->url} $why", 'retry' => 'later']]];
+    }
+
+    /** Seconds of a clock that is never set. */
+    private static function now(): float
+    {
+        return hrtime(true) / 1e9;
     }
 }

@@ -15,56 +15,57 @@ import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import realtime
-from realtime import Refusal
+from realtime import Realtime, Visitor, read_json
+from realtime_grants import Refusal
 
 MOST_BYTES = 256 * 1024
 
 # ---- Who is here, and what they may hear
 
 USERS = {
-    "ann": {"name": "Ann", "role": "admin"},
-    "ben": {"name": "Ben", "role": "member"},
-    "mallory": {"name": "Mallory", "role": "blocked"},
+    "ann": {"site": "acme", "name": "Ann", "role": "admin"},
+    "ben": {"site": "acme", "name": "Ben", "role": "member"},
+    "mallory": {"site": "acme", "name": "Mallory", "role": "blocked"},
+    "gil": {"site": 12, "name": "Gil", "role": "admin"},
 }
 
 
-def role(user):
-    return USERS[user]["role"] if user in USERS else None
+def role(visitor):
+    """None also for somebody who claims to be of another tenant."""
+    user = USERS.get(visitor.user) if visitor else None
+    return user["role"] if user and str(user["site"]) == visitor.site else None
 
 
-def is_welcome(user):
-    return role(user) in ("admin", "member")
+def is_welcome(visitor):
+    return role(visitor) in ("admin", "member")
 
 
-# Who may subscribe a topic, by its name. An empty filter means every message of it.
+# Who may subscribe a topic, by its name or pattern. An empty filter means every message of it.
 TOPICS = {
-    "Contact_Updated_Topic": lambda user, filter: is_welcome(user),
-    "News_Topic": lambda user, filter: is_welcome(user),
-    "Chat_Message_Topic": lambda user, filter: is_welcome(user),
-    "Admin_Alert_Topic": lambda user, filter: role(user) == "admin",
+    "Contact_Updated_Topic": lambda visitor, filter, params: is_welcome(visitor),
+    "News_Topic": lambda visitor, filter, params: is_welcome(visitor),
+    "Chat_Message_Topic": lambda visitor, filter, params: is_welcome(visitor),
+    "Admin_Alert_Topic": lambda visitor, filter, params: role(visitor) == "admin",
+    "user.{id}": lambda visitor, filter, params: is_welcome(visitor) and visitor.user == params["id"],
 }
 
-
-def may_subscribe(user, topic, filter):
-    return topic in TOPICS and TOPICS[topic](user, filter)
+realtime = Realtime(topics=TOPICS)
 
 
 def cookie_of(user, session):
     """A signed cookie, so that nothing need be stored. The relay knows the session's id, which is not enough to forge one."""
-    mac = hmac.new(realtime.key(), f"session:{user}.{session}".encode(), hashlib.sha256).hexdigest()
+    mac = hmac.new(realtime.key, f"session:{user}.{session}".encode(), hashlib.sha256).hexdigest()
     return f"{user}.{session}.{mac}"
 
 
 def visitor_of(cookies):
-    """(user, session) of a whole Cookie header; (None, None) where nobody has signed in."""
+    """By a whole Cookie header; None where nobody has signed in."""
     found = re.search(r"(?:^|;)\s*session=(([a-z]+)\.([0-9a-f]+)\.[0-9a-f]+)", cookies)
     if found is None:
-        return None, None
+        return None
     cookie, user, session = found.groups()
-    if user in USERS and hmac.compare_digest(cookie, cookie_of(user, session)):
-        return user, session
-    return None, None
+    good = user in USERS and hmac.compare_digest(cookie, cookie_of(user, session))
+    return Visitor(USERS[user]["site"], user, session) if good else None
 
 
 # ---- What a relay asks: each answers the reply, and an empty one means yes
@@ -77,41 +78,47 @@ def answer_hook(question):
     return refuse("unknown-event", "This backend does not know that question") if answer is None else answer(question)
 
 
+def asker_of(question):
+    return Visitor(question["site"], question["user"], question.get("session") or "") if question.get("user") else None
+
+
 def on_connect(question):
     """By the token's claims, which the relay has verified, or else by the browser's cookie."""
     claims = question.get("claims") or {}
-    user, session = claims.get("sub"), claims.get("sid")
-    if not user:
-        user, session = visitor_of((question.get("headers") or {}).get("cookie", ""))
-    if user not in USERS:
+    if claims.get("sub"):
+        visitor = Visitor(question["site"], claims["sub"], claims.get("sid") or "")
+    else:
+        visitor = visitor_of((question.get("headers") or {}).get("cookie", ""))
+    # A cookie says which tenant's site somebody may enter: no other.
+    if role(visitor) is None or visitor.site != question["site"]:
         return refuse("signed-out", "Sign in first")
-    if not is_welcome(user):
+    if not is_welcome(visitor):
         return {"disconnect": {"code": "blocked", "reason": "This account is blocked"}}
     return {
-        "user": user,
-        "session": session or "",
-        "info": {"name": USERS[user]["name"]},
+        "user": visitor.user,
+        "session": visitor.session,
+        "info": {"name": USERS[visitor.user]["name"]},
         "until": int(time.time()) + 3600,
         "subscriptions": [{"topic": "News_Topic"}],
     }
 
 
 def on_refresh(question):
-    return {"until": int(time.time()) + 3600} if is_welcome(question["user"]) else refuse("signed-out", "Sign in again")
+    return {"until": int(time.time()) + 3600} if is_welcome(asker_of(question)) else refuse("signed-out", "Sign in again")
 
 
 def on_subscribe(question):
     try:
-        realtime.require_permission(question["user"], question["topic"], question.get("filter") or {}, may_subscribe)
+        realtime.require_permission(asker_of(question), question["topic"], question.get("filter") or {})
         return {}
     except Refusal as refusal:
-        return refuse("not-allowed", str(refusal))
+        return refuse("forbidden", str(refusal))
 
 
 def on_publish(question):
     """What a client wants to publish."""
-    if question["topic"] != "Chat_Message_Topic" or not is_welcome(question["user"]):
-        return refuse("not-allowed", "Only the chat is open to clients")
+    if question["topic"] != "Chat_Message_Topic" or not is_welcome(asker_of(question)):
+        return refuse("forbidden", "Only the chat is open to clients")
     text = text_of(question["data"], "text")
     if not 1 <= len(text) <= 1000:
         return refuse("invalid", "text has 1 to 1000 characters")
@@ -126,40 +133,43 @@ def on_rpc(question):
 
 
 def refuse(code, message):
+    """`forbidden` is about permission; any other code is this backend's own, and reaches the page as the reason of `rejected`."""
     return {"error": {"code": code, "message": message}}
 
 
 HOOKS = {"connect": on_connect, "refresh": on_refresh, "subscribe": on_subscribe, "publish": on_publish, "rpc": on_rpc}
 METHODS = {"ping": lambda question: "pong"}
 
-# ---- The application's own requests: (user, session, input, *what the path holds) -> (status, body)
+# ---- The application's own requests: (visitor, input, *what the path holds) -> (status, body)
 
 
-def save_contact(user, session, input, id):
+def save_contact(visitor, input, id):
     # Here the contact would be stored.
-    told = realtime.publish("Contact_Updated_Topic", {"id": int(id), "updated_by": user})
+    told = realtime.publish(visitor.site, "Contact_Updated_Topic", {"id": int(id), "updated_by": visitor.user})
     return 200, {"success": True, "told": told is not None}
 
 
-def follow_contact(user, session, input, id, kind):
+def follow_contact(visitor, input, id, kind):
     """Subscribes the visitor's pages, all that are open, without their doing."""
     kind = "subscribe" if kind == "follow" else "unsubscribe"
-    return 200, {"success": realtime.command(kind, session=session, topic="Contact_Updated_Topic", filter={"id": int(id)})}
+    what = {"topic": "Contact_Updated_Topic", "filter": {"id": int(id)}}
+    return 200, {"success": realtime.command(visitor.site, kind, session=visitor.session, **what)}
 
 
-def store_news(user, session, input):
+def store_news(visitor, input):
     """An ordinary form, which a page may also send over its socket: `rpc("post:news/store", {title})`."""
     title = text_of(input, "title")
     if title == "":
         return 422, {"message": "The news needs a title", "errors": {"title": ["Write a title"]}}
     id = random.randint(1, 1_000_000)
-    realtime.publish("News_Topic", {"id": id})
-    return 201, {"id": id, "title": title, "author": user}
+    realtime.publish(visitor.site, "News_Topic", {"id": id})
+    return 201, {"id": id, "title": title, "author": visitor.user}
 
 
-def sign_out(user, session, input):
+def sign_out(visitor, input):
     """Ends what the session's tokens opened, in all its tabs."""
-    return 200, {"success": realtime.command("revoke", session=session)}, "session=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"
+    done = realtime.command(visitor.site, "revoke", session=visitor.session)
+    return 200, {"success": done}, "session=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0"
 
 
 def sign_in(input):
@@ -231,30 +241,26 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, path, data):
         posted = self.command == "POST"
         if posted and path == "/hooks":
-            realtime.verify_signature(self.headers, data)
-            return 200, answer_hook(realtime.parse_object(data))
-        user, session = self.caller(data)
-        input = realtime.parse_object(data)
+            return 200, answer_hook(realtime.read_hook(self.headers, data))
+        visitor = self.caller(data)
         if path == "/realtime":
-            return 200, realtime.answer_token_request(input, user, session, may_subscribe)
+            return 200, realtime.answer_token_request(self.command, self.headers.get("content-type"), data, visitor)
+        input = read_json(self.headers.get("content-type"), data) if posted else {}
         if posted and path == "/sign-in":
             return sign_in(input)
-        if user is None:
+        if visitor is None:
             raise Refusal("token-missing", "Sign in first")
         for pattern, route in ROUTES:
             found = re.fullmatch(pattern, path)
             if posted and found is not None:
-                return route(user, session, input, *found.groups())
+                return route(visitor, input, *found.groups())
         raise Refusal("not-found", "There is nothing here")
 
     def caller(self, data):
-        """(user, session) of who asks: a relay on behalf of a page, or a page itself."""
+        """Who asks: a relay on behalf of a page, or a page itself."""
         if "webhook-signature" in self.headers:
-            user, session = realtime.read_caller(self.command, self.path, self.headers, data)
-            return (user, session) if user in USERS else (None, None)
-        # Forms of foreign pages can send cookies, but not this type.
-        if self.command == "POST" and not self.headers.get("content-type", "").startswith("application/json"):
-            raise Refusal("bad-request", "Send content-type: application/json")
+            visitor = realtime.read_caller(self.command, self.path, self.headers, data)
+            return visitor if role(visitor) else None
         return visitor_of(self.headers.get("cookie", ""))
 
     def log_message(self, *args):
@@ -266,7 +272,6 @@ class Server(ThreadingHTTPServer):
 
 
 if __name__ == "__main__":
-    realtime.key()
     port = int(os.environ.get("PORT", "8080"))
     with Server(("127.0.0.1", port), Handler) as server:
         print(f"Listening on http://127.0.0.1:{port}", flush=True)

@@ -11,41 +11,44 @@ require_relative "realtime"
 # ---- Who is here, and what they may hear
 
 USERS = {
-  "ann" => { name: "Ann", role: "admin" },
-  "ben" => { name: "Ben", role: "member" },
-  "mallory" => { name: "Mallory", role: "blocked" }
+  "ann" => { site: "acme", name: "Ann", role: "admin" },
+  "ben" => { site: "acme", name: "Ben", role: "member" },
+  "mallory" => { site: "acme", name: "Mallory", role: "blocked" },
+  "gil" => { site: 12, name: "Gil", role: "admin" }
 }.freeze
 
-def role(user)
-  USERS.dig(user, :role)
+# nil also for somebody who claims to be of another tenant.
+def role(visitor)
+  user = USERS[visitor.user] if visitor
+  user[:role] if user && user[:site].to_s == visitor.site
 end
 
-def welcome?(user)
-  %w[admin member].include?(role(user))
+def welcome?(visitor)
+  %w[admin member].include?(role(visitor))
 end
 
-# Who may subscribe a topic, by its name. An empty filter means every message of it. Rooms are entered by a route.
+# Who may subscribe a topic, by its name or pattern. An empty filter means every message of it. Rooms are entered by a route.
 TOPICS = {
-  "Contact_Updated_Topic" => ->(user, _filter) { welcome?(user) },
-  "News_Topic" => ->(user, _filter) { welcome?(user) },
-  "Chat_Message_Topic" => ->(user, _filter) { welcome?(user) },
-  "Admin_Alert_Topic" => ->(user, _filter) { role(user) == "admin" }
+  "Contact_Updated_Topic" => ->(visitor, _filter, _params) { welcome?(visitor) },
+  "News_Topic" => ->(visitor, _filter, _params) { welcome?(visitor) },
+  "Chat_Message_Topic" => ->(visitor, _filter, _params) { welcome?(visitor) },
+  "Admin_Alert_Topic" => ->(visitor, _filter, _params) { role(visitor) == "admin" },
+  "user.{id}" => ->(visitor, _filter, params) { welcome?(visitor) && visitor.user == params["id"] }
 }.freeze
 
-def may_subscribe(user, topic, filter)
-  TOPICS.key?(topic) && TOPICS[topic].call(user, filter)
-end
+REALTIME = Realtime.new(topics: TOPICS)
 
 # A signed cookie, so that nothing need be stored. The relay knows the session's id, which is not enough to forge one.
 def cookie_of(user, session)
-  "#{user}.#{session}.#{OpenSSL::HMAC.hexdigest("SHA256", Realtime.key, "session:#{user}.#{session}")}"
+  "#{user}.#{session}.#{OpenSSL::HMAC.hexdigest("SHA256", REALTIME.key, "session:#{user}.#{session}")}"
 end
 
 # By a whole Cookie header; nil where nobody has signed in.
 def visitor_of(cookies)
   found = cookies.to_s.match(/(?:\A|;)\s*session=((\w+)\.(\h+)\.\h+)/) or return
   _, cookie, user, session = found.to_a
-  Realtime::Visitor.new(user, session) if USERS.key?(user) && OpenSSL.secure_compare(cookie, cookie_of(user, session))
+  good = USERS.key?(user) && OpenSSL.secure_compare(cookie, cookie_of(user, session))
+  Realtime::Visitor.new(USERS[user][:site], user, session) if good
 end
 
 # ---- Routes: each block answers [status, body], or [status, body, cookie]. They are called over HTTP and over the socket alike.
@@ -53,7 +56,7 @@ end
 # What a route sees: `socket`, `user`, `input` (the body) and `params` (what the path holds).
 Context = Struct.new(:visitor, :input, :params) do
   def socket
-    @socket ||= Realtime::Socket.new(visitor)
+    @socket ||= REALTIME.socket(visitor)
   end
 
   def user
@@ -141,8 +144,13 @@ end
 
 # ---- What a relay asks: each answers the reply, and an empty one means yes
 
+# `forbidden` is about permission; any other code is this backend's own, and reaches the page as the reason of `rejected`.
 def refuse(code, message)
   { error: { code: code, message: message } }
+end
+
+def asker_of(question)
+  Realtime::Visitor.new(*question.values_at("site", "user", "session")) unless question["user"].to_s.empty?
 end
 
 # What clients may call by a name of their own: `rpc("ping", data)`.
@@ -154,31 +162,32 @@ HOOKS = {
   # By the token's claims, which the relay has verified, or else by the browser's cookie.
   "connect" => lambda do |question|
     user, session = question["claims"]&.values_at("sub", "sid")
-    user, session = visitor_of(question.dig("headers", "cookie")).to_a if user.to_s.empty?
-    if !USERS.key?(user)
+    visitor = user ? Realtime::Visitor.new(question["site"], user, session.to_s) : visitor_of(question.dig("headers", "cookie"))
+    # A cookie says which tenant's site somebody may enter: no other.
+    if role(visitor).nil? || visitor.site != question["site"]
       refuse("signed-out", "Sign in first")
-    elsif !welcome?(user)
+    elsif !welcome?(visitor)
       { disconnect: { code: "blocked", reason: "This account is blocked" } }
     else
-      { user: user, session: session.to_s, info: { name: USERS[user][:name] }, until: Time.now.to_i + 3600,
+      { user: visitor.user, session: visitor.session, info: { name: USERS[visitor.user][:name] }, until: Time.now.to_i + 3600,
         subscriptions: [{ topic: "News_Topic" }] }
     end
   end,
   "refresh" => lambda do |question|
-    welcome?(question["user"]) ? { until: Time.now.to_i + 3600 } : refuse("signed-out", "Sign in again")
+    welcome?(asker_of(question)) ? { until: Time.now.to_i + 3600 } : refuse("signed-out", "Sign in again")
   end,
   "subscribe" => lambda do |question|
-    Realtime.require_permission(question["user"], question["topic"], question["filter"] || {}) { |*asked| may_subscribe(*asked) }
+    REALTIME.require_permission(asker_of(question), question["topic"], question["filter"] || {})
     {}
   rescue Realtime::Refusal => refusal
-    refuse("not-allowed", refusal.message)
+    refuse("forbidden", refusal.message)
   end,
   # What a client wants to publish.
   "publish" => lambda do |question|
     text = question["data"]["text"]
     text = text.is_a?(String) ? text.strip : ""
-    if question["topic"] != "Chat_Message_Topic" || !welcome?(question["user"])
-      refuse("not-allowed", "Only the chat is open to clients")
+    if question["topic"] != "Chat_Message_Topic" || !welcome?(asker_of(question))
+      refuse("forbidden", "Only the chat is open to clients")
     elsif !text.length.between?(1, 1000)
       refuse("invalid", "text has 1 to 1000 characters")
     else
@@ -187,7 +196,8 @@ HOOKS = {
   end,
   # A method of its own, or a route: `rpc("post:say", {...})` answers {status, body}.
   "rpc" => lambda do |question|
-    visitor = Realtime::Visitor.new(*question.values_at("user", "session")) if USERS.key?(question["user"])
+    visitor = asker_of(question)
+    visitor = nil unless role(visitor)
     method, data = question.values_at("method", "data")
     verb, path = method.split(":", 2)
     if METHODS.key?(method)
@@ -238,32 +248,22 @@ end
 def respond(request)
   path = request.target.split("?", 2).first
   posted = request.verb == "POST"
-  if posted && path == "/hooks"
-    Realtime.verify_signature(request.headers, request.body)
-    return [200, answer_hook(Realtime.parse_object(request.body))]
-  end
+  return [200, answer_hook(REALTIME.read_hook(request.headers, request.body))] if posted && path == "/hooks"
+
   visitor = caller_of(request)
-  input = Realtime.parse_object(request.body)
-  if path == "/realtime"
-    [200, Realtime.answer_token_request(input, visitor) { |*asked| may_subscribe(*asked) }]
-  elsif posted && path == "/sign-in"
-    sign_in(input)
-  else
-    call_route(request.verb, path, visitor, input)
-  end
+  kind = request.headers["content-type"]
+  return [200, REALTIME.answer_token_request(request.verb, kind, request.body, visitor)] if path == "/realtime"
+
+  input = posted ? Realtime.read_json(kind, request.body) : {}
+  posted && path == "/sign-in" ? sign_in(input) : call_route(request.verb, path, visitor, input)
 end
 
 # Who asks: a relay on behalf of a page, or a page itself.
 def caller_of(request)
-  if request.headers.key?("webhook-signature")
-    visitor = Realtime.read_caller(request.verb, request.target, request.headers, request.body)
-    return USERS.key?(visitor.user) ? visitor : nil
-  end
-  # Forms of foreign pages can send cookies, but not this type.
-  if request.verb == "POST" && !request.headers["content-type"].to_s.start_with?("application/json")
-    raise Realtime::Refusal.new("bad-request", "Send content-type: application/json")
-  end
-  visitor_of(request.headers["cookie"])
+  return visitor_of(request.headers["cookie"]) unless request.headers.key?("webhook-signature")
+
+  visitor = REALTIME.read_caller(request.verb, request.target, request.headers, request.body)
+  visitor if role(visitor)
 end
 
 def serve(io)
@@ -291,7 +291,6 @@ rescue SystemCallError, IOError
 end
 
 if $PROGRAM_NAME == __FILE__
-  Realtime.key
   port = ENV.fetch("PORT", "8080").to_i
   server = TCPServer.new("127.0.0.1", port)
   puts "Listening on http://127.0.0.1:#{port}"
