@@ -76,8 +76,9 @@ type Question struct {
 // Object is what a relay is answered.
 type Object map[string]any
 
-// @if connect subscribe publish
-// refuse is the answer no; the page sees code and words.
+// @if connect subscribe publish rpc
+// refuse is the answer no. The code "forbidden" is about permission; with any other, your own, the page gets "rejected". It
+// finds code and words in the error's reason.
 func refuse(code, message string) Object {
 	return Object{"error": Object{"code": code, "message": message}}
 }
@@ -128,15 +129,18 @@ var answers = map[string]func(Question) Object{
 		case question.User != "" && question.Topic == "user."+question.User:
 			return Object{"until": inAnHour()} // then it is asked again
 		}
-		return refuse("not-yours", "This is not for you: "+question.Topic)
+		return refuse("forbidden", "This is not for you: "+question.Topic)
 	},
 	// @end
 	// @if publish
 	// A client publishes: may this go in?
 	"publish": func(question Question) Object {
 		text, _ := question.Data["text"].(string)
-		if question.User == "" || strings.TrimSpace(text) == "" || len(text) > 1000 {
-			return refuse("bad-message", "A message is a text of at most 1,000 bytes, by somebody signed in")
+		if question.User == "" {
+			return refuse("forbidden", "Sign in first")
+		}
+		if strings.TrimSpace(text) == "" || len(text) > 1000 {
+			return refuse("bad-message", "A message is a text of at most 1,000 bytes")
 		}
 		// Goes in instead of what the client sent. Object{"handled": true} publishes nothing; "topic" puts it elsewhere.
 		return Object{"data": Object{"text": strings.TrimSpace(text), "user": question.User}}
@@ -149,7 +153,16 @@ var answers = map[string]func(Question) Object{
 		case "ping":
 			return Object{"data": "pong"}
 		case "whoami":
+			if question.User == "" {
+				return refuse("forbidden", "Sign in first")
+			}
 			return Object{"data": Object{"user": question.User}}
+		case "double":
+			var data struct{ N *float64 }
+			if json.Unmarshal(question.Data, &data) != nil || data.N == nil {
+				return refuse("no-number", "n is a number")
+			}
+			return Object{"data": *data.N * 2}
 		}
 		return nil
 	},

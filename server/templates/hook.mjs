@@ -31,7 +31,8 @@ const MAX_BYTES = 1_048_576;
 
 /**
  * What is answered to each question, at once or by a promise. An answer is an object, `{error: {code, message}}` to refuse, or
- * `{disconnect: {code, reason}}` to end the connection; the page sees code and words.
+ * `{disconnect: {code, reason}}` to end the connection. The code "forbidden" is about permission; with any other, your own, the
+ * page gets `rejected`. It finds code and words in the error's `reason`.
  */
 const answers = {
   // @if connect
@@ -41,7 +42,7 @@ const answers = {
     const user = claims?.sub ?? userOfCookie(headers.cookie ?? "");
     if (user === undefined) return { error: { code: "signed-out", message: "Sign in first" } };
     return {
-      user, // "" admits a visitor without a name
+      user: String(user), // an id is a string; "" admits a visitor without a name
       info: { name: `User ${user}` }, // shown to others where a topic has presence
       until: inAnHour(), // the end of the connection, unless `refresh` puts it off
       subscriptions: [{ topic: "news", filter: {} }], // made at once
@@ -63,14 +64,15 @@ const answers = {
   subscribe({ user, topic }) {
     if (topic === "news") return {}; // everybody may
     if (user && topic === `user.${user}`) return { until: inAnHour() }; // then it is asked again
-    return { error: { code: "not-yours", message: `This is not for you: ${topic}` } };
+    return { error: { code: "forbidden", message: `This is not for you: ${topic}` } };
   },
   // @end
   // @if publish
   // A client publishes: may this go in? There are `site`, `user`, `session`, `topic` and `data`.
   publish({ user, data: { text } }) {
-    if (!user || typeof text !== "string" || text.trim() === "" || Buffer.byteLength(text) > 1000) {
-      return { error: { code: "bad-message", message: "A message is a text of at most 1,000 bytes, by somebody signed in" } };
+    if (!user) return { error: { code: "forbidden", message: "Sign in first" } };
+    if (typeof text !== "string" || text.trim() === "" || Buffer.byteLength(text) > 1000) {
+      return { error: { code: "bad-message", message: "A message is a text of at most 1,000 bytes" } };
     }
     // Goes in instead of what the client sent. `{handled: true}` publishes nothing; `{topic}` puts it elsewhere.
     return { data: { text: text.trim(), user } };
@@ -78,10 +80,17 @@ const answers = {
   // @end
   // @if rpc
   // A client calls a method. There are `site`, `user`, `session`, `method` and `data`. undefined: there is no such method.
-  rpc({ user, method }) {
-    if (method === "ping") return { data: "pong" };
-    if (method === "whoami") return { data: { user } };
-    return undefined;
+  rpc({ user, method, data }) {
+    switch (method) {
+      case "ping":
+        return { data: "pong" };
+      case "whoami":
+        return user ? { data: { user } } : { error: { code: "forbidden", message: "Sign in first" } };
+      case "double":
+        return typeof data?.n === "number" ? { data: data.n * 2 } : { error: { code: "no-number", message: "n is a number" } };
+      default:
+        return undefined;
+    }
   },
   // @end
   // @if notices

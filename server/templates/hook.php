@@ -25,7 +25,8 @@ const MAX_AGE = 300;
 
 /**
  * What is answered to each question. An answer is an array, `['error' => ['code' => ..., 'message' => ...]]` to refuse,
- * or `['disconnect' => ['code' => ..., 'reason' => ...]]` to end the connection; the page sees code and words.
+ * or `['disconnect' => ['code' => ..., 'reason' => ...]]` to end the connection. The code 'forbidden' is about permission; with
+ * any other, your own, the page gets `rejected`. It finds code and words in the error's `reason`.
  */
 function answers(): array
 {
@@ -39,7 +40,7 @@ function answers(): array
                 return ['error' => ['code' => 'signed-out', 'message' => 'Sign in first']];
             }
             return [
-                'user' => $user, // '' admits a visitor without a name
+                'user' => (string) $user, // an id is a string; '' admits a visitor without a name
                 'info' => ['name' => "User $user"], // shown to others where a topic has presence
                 'until' => time() + 3600, // the end of the connection, unless `refresh` puts it off
                 'subscriptions' => [['topic' => 'news', 'filter' => (object) []]], // made at once
@@ -69,7 +70,7 @@ function answers(): array
             if ($user !== '' && $topic === "user.$user") {
                 return ['until' => time() + 3600]; // then it is asked again
             }
-            return ['error' => ['code' => 'not-yours', 'message' => "This is not for you: $topic"]];
+            return ['error' => ['code' => 'forbidden', 'message' => "This is not for you: $topic"]];
         },
         // @end
         // @if publish
@@ -77,8 +78,11 @@ function answers(): array
         'publish' => function (array $question): array {
             $user = $question['user'] ?? '';
             $text = $question['data']['text'] ?? null;
-            if ($user === '' || !is_string($text) || trim($text) === '' || strlen($text) > 1000) {
-                return ['error' => ['code' => 'bad-message', 'message' => 'A message is a text of at most 1,000 bytes, by somebody signed in']];
+            if ($user === '') {
+                return ['error' => ['code' => 'forbidden', 'message' => 'Sign in first']];
+            }
+            if (!is_string($text) || trim($text) === '' || strlen($text) > 1000) {
+                return ['error' => ['code' => 'bad-message', 'message' => 'A message is a text of at most 1,000 bytes']];
             }
             // Goes in instead of what the client sent. ['handled' => true] publishes nothing; ['topic' => ...] puts it elsewhere.
             return ['data' => ['text' => trim($text), 'user' => $user]];
@@ -88,7 +92,12 @@ function answers(): array
         // A client calls a method. The question has `site`, `user`, `session`, `method` and `data`. null: there is no such method.
         'rpc' => fn (array $question): ?array => match ($question['method']) {
             'ping' => ['data' => 'pong'],
-            'whoami' => ['data' => ['user' => $question['user'] ?? '']],
+            'whoami' => ($question['user'] ?? '') === ''
+                ? ['error' => ['code' => 'forbidden', 'message' => 'Sign in first']]
+                : ['data' => ['user' => $question['user']]],
+            'double' => is_numeric($question['data']['n'] ?? null)
+                ? ['data' => $question['data']['n'] * 2]
+                : ['error' => ['code' => 'no-number', 'message' => 'n is a number']],
             default => null,
         },
         // @end
@@ -106,8 +115,8 @@ function answers(): array
 }
 
 // @if connect
-/** Looks a session up. @return ?string the user's id; null: signed out */
-function user_of_cookie(string $cookie): ?string
+/** Looks a session up. @return string|int|null the user's id; null: signed out */
+function user_of_cookie(string $cookie): string|int|null
 {
     return null; // your session store's answer
 }

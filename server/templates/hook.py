@@ -35,7 +35,8 @@ MAX_AGE = 300
 MAX_BYTES = 1_048_576
 
 # Each function below answers one question with a dict: {"error": {"code", "message"}} refuses, {"disconnect": {"code", "reason"}}
-# ends the connection; the page sees code and words.
+# ends the connection. The code "forbidden" is about permission; with any other, your own, the page gets `rejected`. It finds
+# code and words in the error's `reason`.
 
 
 # @if connect
@@ -55,7 +56,7 @@ def connect(question):
     if user is None:
         return {"error": {"code": "signed-out", "message": "Sign in first"}}
     return {
-        "user": user,  # "" admits a visitor without a name
+        "user": str(user),  # an id is a string; "" admits a visitor without a name
         "info": {"name": f"User {user}"},  # shown to others where a topic has presence
         "until": int(time.time()) + 3600,  # the end of the connection, unless refresh puts it off
         "subscriptions": [{"topic": "news", "filter": {}}],  # made at once
@@ -85,7 +86,7 @@ def subscribe(question):
         return {}  # everybody may
     if user and topic == f"user.{user}":
         return {"until": int(time.time()) + 3600}  # then it is asked again
-    return {"error": {"code": "not-yours", "message": f"This is not for you: {topic}"}}
+    return {"error": {"code": "forbidden", "message": f"This is not for you: {topic}"}}
 
 
 # @end
@@ -93,8 +94,10 @@ def subscribe(question):
 def publish(question):
     """A client publishes: may this go in? The question has site, user, session, topic and data."""
     user, text = question.get("user"), question["data"].get("text")
-    if not user or not isinstance(text, str) or not text.strip() or len(text.encode()) > 1000:
-        return {"error": {"code": "bad-message", "message": "A message is a text of at most 1,000 bytes, by somebody signed in"}}
+    if not user:
+        return {"error": {"code": "forbidden", "message": "Sign in first"}}
+    if not isinstance(text, str) or not text.strip() or len(text.encode()) > 1000:
+        return {"error": {"code": "bad-message", "message": "A message is a text of at most 1,000 bytes"}}
     # Goes in instead of what the client sent. {"handled": True} publishes nothing; {"topic": ...} puts it elsewhere.
     return {"data": {"text": text.strip(), "user": user}}
 
@@ -103,11 +106,14 @@ def publish(question):
 # @if rpc
 def rpc(question):
     """A client calls a method. The question has site, user, session, method and data. None: there is no such method."""
-    method = question["method"]
+    method, data, user = question["method"], question.get("data"), question.get("user")
     if method == "ping":
         return {"data": "pong"}
     if method == "whoami":
-        return {"data": {"user": question.get("user", "")}}
+        return {"data": {"user": user}} if user else {"error": {"code": "forbidden", "message": "Sign in first"}}
+    if method == "double":
+        n = data.get("n") if isinstance(data, dict) else None
+        return {"data": n * 2} if isinstance(n, (int, float)) else {"error": {"code": "no-number", "message": "n is a number"}}
     return None
 
 

@@ -37,7 +37,8 @@ end
 
 # @end
 # What is answered to each question. An answer is a hash, { error: { code:, message: } } to refuse, or
-# { disconnect: { code:, reason: } } to end the connection; the page sees code and words.
+# { disconnect: { code:, reason: } } to end the connection. The code "forbidden" is about permission; with any other, your own,
+# the page gets `rejected`. It finds code and words in the error's `reason`.
 ANSWERS = {
   # @if connect
   # Somebody connects: who is it? The question has site, client, headers (those that the relay passes on), data (what the page
@@ -47,7 +48,7 @@ ANSWERS = {
     next { error: { code: "signed-out", message: "Sign in first" } } if user.nil?
 
     {
-      user: user, # "" admits a visitor without a name
+      user: user.to_s, # an id is a string; "" admits a visitor without a name
       info: { name: "User #{user}" }, # shown to others where a topic has presence
       until: Time.now.to_i + 3600, # the end of the connection, unless refresh puts it off
       subscriptions: [{ topic: "news", filter: {} }], # made at once
@@ -74,7 +75,7 @@ ANSWERS = {
     next {} if topic == "news" # everybody may
     next { until: Time.now.to_i + 3600 } if !user.empty? && topic == "user.#{user}" # then it is asked again
 
-    { error: { code: "not-yours", message: "This is not for you: #{topic}" } }
+    { error: { code: "forbidden", message: "This is not for you: #{topic}" } }
   end,
   # @end
   # @if publish
@@ -82,8 +83,10 @@ ANSWERS = {
   "publish" => lambda do |question|
     user = question["user"].to_s
     text = question.dig("data", "text")
-    if user.empty? || !text.is_a?(String) || text.strip.empty? || text.bytesize > 1000
-      next { error: { code: "bad-message", message: "A message is a text of at most 1,000 bytes, by somebody signed in" } }
+    next { error: { code: "forbidden", message: "Sign in first" } } if user.empty?
+
+    if !text.is_a?(String) || text.strip.empty? || text.bytesize > 1000
+      next { error: { code: "bad-message", message: "A message is a text of at most 1,000 bytes" } }
     end
 
     # Goes in instead of what the client sent. { handled: true } publishes nothing; { topic: } puts it elsewhere.
@@ -95,7 +98,12 @@ ANSWERS = {
   "rpc" => lambda do |question|
     case question["method"]
     when "ping" then { data: "pong" }
-    when "whoami" then { data: { user: question["user"].to_s } }
+    when "whoami"
+      user = question["user"].to_s
+      user.empty? ? { error: { code: "forbidden", message: "Sign in first" } } : { data: { user: user } }
+    when "double"
+      n = question["data"]["n"] if question["data"].is_a?(Hash)
+      n.is_a?(Numeric) ? { data: n * 2 } : { error: { code: "no-number", message: "n is a number" } }
     end
   end,
   # @end

@@ -46,11 +46,11 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
     { question: { ...nobody, event: "subscribe", topic: "news", filter: { id: [1, 2] }, params: {} }, answer: {} },
     {
       question: { ...asker, event: "subscribe", topic: "user.43", filter: {}, params: {} },
-      answer: { error: { code: "not-yours", message: "This is not for you: user.43" } },
+      answer: { error: { code: "forbidden", message: "This is not for you: user.43" } },
     },
     {
       question: { ...nobody, event: "subscribe", topic: "user.", filter: {}, params: {} },
-      answer: { error: { code: "not-yours", message: "This is not for you: user." } },
+      answer: { error: { code: "forbidden", message: "This is not for you: user." } },
     },
   ],
   publish: [
@@ -60,12 +60,25 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
     },
     ...[{ text: " " }, { text: 5 }, {}, { text: "ü".repeat(501) }].map((data) => ({
       question: { ...asker, event: "publish", topic: "chat", data },
-      answer: { error: { code: "bad-message", message: "A message is a text of at most 1,000 bytes, by somebody signed in" } },
+      answer: { error: { code: "bad-message", message: "A message is a text of at most 1,000 bytes" } },
     })),
+    {
+      question: { ...nobody, event: "publish", topic: "chat", data: { text: "hello" } },
+      answer: { error: { code: "forbidden", message: "Sign in first" } },
+    },
   ],
   rpc: [
     { question: { ...asker, event: "rpc", method: "ping", data: null }, answer: { data: "pong" } },
     { question: { ...asker, event: "rpc", method: "whoami", data: [] }, answer: { data: { user: "42" } } },
+    {
+      question: { ...nobody, event: "rpc", method: "whoami", data: null },
+      answer: { error: { code: "forbidden", message: "Sign in first" } },
+    },
+    { question: { ...asker, event: "rpc", method: "double", data: { n: 21 } }, answer: { data: 42 } },
+    ...[null, [], "n", {}, { n: "two" }].map((data) => ({
+      question: { ...asker, event: "rpc", method: "double", data },
+      answer: { error: { code: "no-number", message: "n is a number" } },
+    })),
   ],
   notices: [
     { question: { v: 1, events: [{ event: "connected", site: "5", user: "42" }] }, answer: {} },
@@ -160,6 +173,25 @@ describe("the command bellwire new hook", function () {
     }
   }
 
+  const stores: Readonly<Record<string, string>> = {
+    php: "return null;",
+    ruby: "nil # your",
+    python: "return None  # your",
+    node: "return undefined; // your",
+  };
+  for (const [lang, none] of Object.entries(stores)) {
+    it(`writes a ${lang} program in which a user's id may be a number`, async function () {
+      const { extension, start } = languages[lang] as (typeof languages)[string];
+      const { stdout } = await run(stage, ["new", "hook", "connect", "--lang", lang]);
+      expect(stdout.split(none)).to.have.length(2);
+      const file = await stage.file(`connect.${extension}`, stdout.replace(none, none.replace(/null|nil|None|undefined/, "7")));
+      const running = await Backend.start({ command: await start(file, this), env: { HOOK_SECRET: secret } });
+      stage.closeLater(() => running.stop());
+      const { body } = await running.ask({ ...nobody, event: "connect", data: null, headers: { cookie: "session=x" } });
+      expect(body).to.deep.include({ user: "7", info: { name: "User 7" } });
+    });
+  }
+
   /** A 401 without an `error`: the relay then tells its own log what may be wrong. */
   async function refusesWhatIsNotSigned(running: Backend, { question }: Case): Promise<void> {
     const body = JSON.stringify(question);
@@ -214,10 +246,12 @@ describe("the command bellwire new hook", function () {
       { id: "1", topic: "user.42" },
       { id: "2", topic: "user.43" },
     ]);
-    expect(results.map(codeOf)).to.deep.equal(["accepted", "rejected"]);
-    expect(results[1]).to.have.nested.property("error.reason.code", "not-yours");
+    expect(results.map(codeOf)).to.deep.equal(["accepted", "forbidden"]);
+    expect(results[1]).to.have.nested.property("error.reason.message", "This is not for you: user.43");
     expect(await client.emit("rpc", { method: "ping" })).to.deep.equal({ data: "pong" });
     expect(await client.emit("rpc", { method: "nothing" })).to.have.nested.property("error.code", "not-found");
+    const { error } = await client.emit<{ error: object }>("rpc", { method: "double", data: {} });
+    expect(error).to.deep.include({ code: "rejected", retry: "never", reason: { code: "no-number", message: "n is a number" } });
     const stranger = stage.client(relay, { auth: { v: 1, data: { user: "42" } } });
     expect(await refusal(stranger)).to.deep.include({ code: "rejected", reason: { code: "signed-out", message: "Sign in first" } });
   });
