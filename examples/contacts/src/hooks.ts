@@ -53,7 +53,7 @@ async function subscribe(sessions: Sessions, { site, session: id, topic, filter 
   if (session === undefined || session.user.site !== site) return SIGNED_OUT;
   const found = topics.find(String(topic));
   const permission = await found?.rule.canSubscribe(session.user, filter as never, found.params, contextOf(session, String(topic)));
-  if (!permission) return { error: { code: "not-yours", message: "You may not listen to this" } };
+  if (!permission) return { error: { code: "forbidden", message: "You may not listen to this" } };
   return permission === true ? {} : { ...permission };
 }
 
