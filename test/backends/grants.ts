@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { createClient } from "@bellwire/client";
-import type { SubscribeResult } from "@bellwire/protocol";
+import type { Filter, SubscribeResult } from "@bellwire/protocol";
 import { codeOf } from "../server/stage.js";
 import { askTokens, type Tokens, type World } from "./world.js";
 
@@ -138,17 +138,23 @@ export function grantsInTokens(here: World): void {
       else expect(await subscribe(cookie, { topic, filter: {}, token: body.subscribeToken as string })).to.deep.equal(["accepted"]);
     });
 
-    it("serve a browser's client with 500 subscriptions", async () => {
-      const cookie = await here.backend.signIn("ann");
-      const client = createClient({ endpoint: `${here.backend.url}/realtime`, headers: { cookie }, onError: () => undefined });
-      try {
-        await Promise.all(Array.from({ length: 500 }, (_, id) => client.subscribe(topic, { id }, () => undefined).ready));
-        const heard = new Promise((resolve) => client.subscribe(topic, { id: 499 }, resolve));
-        await here.backend.post("/contacts/499", {}, cookie);
-        expect(await heard).to.have.deep.property("data", { id: 499, updated_by: "ann" });
-      } finally {
-        client.close();
-      }
-    });
+    const kinds: Record<string, (id: number) => Filter> = {
+      "that fit into one token": (id) => ({ id }),
+      "that need several tokens": (id) => ({ id, note: `${id} ${"x".repeat(200)}` }),
+    };
+    for (const [name, filterOf] of Object.entries(kinds)) {
+      it(`serve a browser's client with 500 subscriptions ${name}`, async () => {
+        const cookie = await here.backend.signIn("ann");
+        const client = createClient({ endpoint: `${here.backend.url}/realtime`, headers: { cookie }, onError: () => undefined });
+        try {
+          await Promise.all(Array.from({ length: 500 }, (_, id) => client.subscribe(topic, filterOf(id), () => undefined).ready));
+          const heard = new Promise((resolve) => client.subscribe(topic, { id: 499 }, resolve));
+          await here.backend.post("/contacts/499", {}, cookie);
+          expect(await heard).to.have.deep.property("data", { id: 499, updated_by: "ann" });
+        } finally {
+          client.close();
+        }
+      });
+    }
   });
 }
