@@ -4,7 +4,7 @@ import { BellwireError, type Code } from "@bellwire/protocol";
 const OUTCOME_UNKNOWN: ReadonlySet<Code> = new Set<Code>(["unavailable", "timeout", "internal", "draining"]);
 
 export function isOutcomeUnknown(error: BellwireError): boolean {
-  return OUTCOME_UNKNOWN.has(error.code);
+  return !(error instanceof NotSent) && OUTCOME_UNKNOWN.has(error.code);
 }
 
 const LONGEST_WAIT = 1600;
@@ -26,6 +26,13 @@ export function waitAfter(failed: number, error: BellwireError, random: number):
 export function finalError(last: BellwireError, outcomeUnknown: boolean, unknown: string): BellwireError {
   if (!outcomeUnknown || last.retry !== "later") return last;
   return new BellwireError("unavailable", `${unknown}: ${last.message}`, { cause: last });
+}
+
+/** Nobody was ever there to send it to, so nothing was sent: the outcome is known, and no other attempt is made. */
+export class NotSent extends BellwireError {
+  constructor(message: string, { code = "unavailable", cause }: { readonly code?: Code; readonly cause?: unknown } = {}) {
+    super(code, message, { cause });
+  }
 }
 
 /** The relay has realtime switched off: nothing went wrong, and nothing was published. */

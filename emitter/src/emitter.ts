@@ -31,12 +31,15 @@ export interface Emitter extends AsyncDisposable {
  *
  * @example
  * const emitter = createEmitter({ redis: "redis://127.0.0.1:6379" });
- * await emitter.site("5").publish("Contact_Updated_Topic", { id: 5, updated_by: 3 });
+ * await emitter.site("5").publish("Contact_Updated_Topic", { id: 5, updated_by: 3 }); // where it stands in the log
+ * await emitter.site("5").publish("Contact_Updated_Topic", { id: 6 }, { wait: false }); // at once; failures go to onError
  *
  * @throws TypeError for an option that is wrong, in a sentence that says which
  */
 export function createEmitter(options: EmitterOptions = {}): Emitter {
-  return new OpenEmitter(readOptions(options, process.env), createReporter(options.onError));
+  const report = createReporter(options.onError);
+  const settings = readOptions(options, process.env, (error) => report(error, {}));
+  return new OpenEmitter(settings, report);
 }
 
 class OpenEmitter implements Emitter {
@@ -64,12 +67,15 @@ class OpenEmitter implements Emitter {
   site(id: Identifier): Site {
     const site = idText(id) as string; // checked with each publish and command
     const publish = (topic: string | readonly string[], data?: object, options?: PublishOptions): Promise<unknown> =>
-      Array.isArray(topic)
-        ? this.#publishEach(site, topic as string[], data, options)
-        : this.#publishOne(site, topic as string, data, options);
+      waitFor<unknown>(
+        Array.isArray(topic)
+          ? this.#publishEach(site, topic as string[], data, options)
+          : this.#publishOne(site, topic as string, data, options),
+        options,
+      );
     const control = siteControl(
       (kind, body) => this.#control(kind, site, body),
-      (kind, id, data, options) => this.#publishPersonal(site, kind, id, data, options),
+      (kind, id, data, options) => waitFor(this.#publishPersonal(site, kind, id, data, options), options),
     );
     return { site, publish: publish as SitePublisher["publish"], ...control };
   }
@@ -130,6 +136,11 @@ class OpenEmitter implements Emitter {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+/** With `{wait: false}` nobody looks at the work's promise, so its failure is reported. */
+function waitFor<T>(work: Promise<T>, options: PublishOptions | undefined): Promise<T | null> {
+  return options?.wait === false ? Promise.resolve(null) : work;
 }
 
 function isRefused(result: PublishResult): result is { readonly topic: string; readonly error: BellwireError } {

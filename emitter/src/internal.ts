@@ -10,6 +10,7 @@ export * from "./redis/held.js";
 export * from "./redis/keys.js";
 export * from "./redis/log-limits.js";
 export * from "./redis/scripts.js";
+export * from "./redis/target.js";
 export * from "./redis/transport.js";
 export type * from "./transport.js";
 export { parseKey } from "./key.js";

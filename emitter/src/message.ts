@@ -5,6 +5,11 @@ import type { Except } from "./transport.js";
 /** How one publish differs from the ordinary. */
 export interface PublishOptions {
   /**
+   * False: the promise resolves to `null` at once and never rejects, so that nothing waits for Redis or a relay; whatever fails, wrong
+   * arguments included, goes to the emitter's `onError`. Default true.
+   */
+  readonly wait?: boolean | undefined;
+  /**
    * Publishes with the same key on one topic count once for 5 minutes: the later ones resolve to the position of the first.
    * 1 to 128 characters, none of them a control character.
    */

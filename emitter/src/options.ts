@@ -10,7 +10,11 @@ import type { Transport } from "./transport.js";
  * (`REDIS_URL`, or `REDIS_HOST` and its companions; else `REALTIME_PUBLIC_URL` with `REALTIME_API_KEY`).
  */
 export interface EmitterOptions {
-  /** The relays' Redis: a URL, ioredis options, the nodes of a Cluster, or an ioredis client of your own, which `close` leaves open. */
+  /**
+   * The relays' Redis: a URL, ioredis options, the nodes of a Cluster, or an ioredis client of your own. Such a client, of any version,
+   * says where to connect, and another connection is made; only one that never sends again by itself what was in flight
+   * (`autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0, enableOfflineQueue: false`) is used as it is, and left open by `close`.
+   */
   readonly redis?: RedisTransportOptions["redis"] | undefined;
   /** With `redis`: the relays' `REDIS_PREFIX`. Default `bellwire:`. */
   readonly prefix?: string | undefined;
@@ -32,7 +36,7 @@ export interface EmitterOptions {
   readonly maxDataBytes?: number;
   /** Publishes that may be under way at a time; further ones reject with `limit`. Default 10,000. */
   readonly maxPending?: number;
-  /** Told of failed publishes that nobody awaited. Default: a console warning, at most once a minute. */
+  /** Told of failed publishes that nobody awaited, and once of each time that the connection to Redis fails in the background. Default: a console warning, at most once a minute. */
   readonly onError?: OnError;
 }
 
@@ -59,8 +63,12 @@ const KNOWN = {
   onError: 1,
 } satisfies Record<keyof EmitterOptions, 1>;
 
-/** Checks the options and opens the transport. @throws TypeError a sentence that says what is wrong */
-export function readOptions(options: EmitterOptions, env: Environment): Settings {
+/**
+ * Checks the options and opens the transport.
+ * @param report told of what fails in the background
+ * @throws TypeError a sentence that says what is wrong
+ */
+export function readOptions(options: EmitterOptions, env: Environment, report: (error: Error) => void = () => undefined): Settings {
   const unknown = Object.keys(options).find((name) => !Object.hasOwn(KNOWN, name));
   if (unknown !== undefined) throw new TypeError(`createEmitter has no option "${unknown}"; there are ${Object.keys(KNOWN).join(", ")}`);
   const given = (["redis", "url", "transport"] as const).filter((name) => options[name] !== undefined);
@@ -75,10 +83,10 @@ export function readOptions(options: EmitterOptions, env: Environment): Settings
     maxPending: positive(options.maxPending, "maxPending", 10_000),
   };
   const enabled = options.enabled ?? (given.length > 0 || readEnabled(env));
-  return { ...settings, transport: enabled ? openTransport(options, env) : undefined };
+  return { ...settings, transport: enabled ? openTransport(options, env, report) : undefined };
 }
 
-function openTransport(options: EmitterOptions, env: Environment): Transport {
+function openTransport(options: EmitterOptions, env: Environment, report: (error: Error) => void): Transport {
   const { redis, url, apiKey, transport, prefix, logs, onNoRelay } = options;
   if (transport !== undefined) return transport;
   if (url !== undefined) {
@@ -90,6 +98,7 @@ function openTransport(options: EmitterOptions, env: Environment): Transport {
   const own = prefix ?? (redis === undefined ? readText(env, "REDIS_PREFIX") : undefined);
   return createRedisTransport({
     redis: target,
+    onError: report,
     ...(own === undefined ? {} : { prefix: own }),
     ...(logs === undefined ? {} : { logs }),
     ...(onNoRelay === undefined ? {} : { onNoRelay }),

@@ -17,7 +17,9 @@ export interface SitePublisher {
    *
    * Resolves to the position in the topic's log, or `null` while the emitter is disabled. Rejects with a BellwireError:
    * `bad-request`, `forbidden` (a topic that begins with `$`), `too-large`, `limit`, or within 5 s `unavailable`, which
-   * means "outcome unknown"; then publish again with the same idempotencyKey. Ignoring the promise is safe.
+   * means "outcome unknown"; then publish again with the same idempotencyKey. Where Redis, or the relay, was never reached, `unavailable`
+   * comes with the first failed attempt to connect, and its message says that nothing was sent. Ignoring the promise is safe; with
+   * `{wait: false}` it resolves at once.
    *
    * @param data a JSON object of at most 4 KiB; default `{}`
    */

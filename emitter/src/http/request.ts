@@ -1,4 +1,6 @@
 import { BellwireError, type Position } from "@bellwire/protocol";
+import { NotSent } from "../attempts.js";
+import { causeOf } from "../cause.js";
 import { parseRefusal, parseResults, retryAfter } from "./answer.js";
 
 /** Publishes to one site over a relay's HTTP API. Rejects with a BellwireError where it failed as a whole. */
@@ -11,7 +13,10 @@ export async function requestPublish(
   return parseResults(await post(url, apiKey, `{"messages":[${messages.join(",")}]}`, signal), messages.length);
 }
 
-/** Posts JSON text and gives the answer's body. Rejects with a BellwireError unless the status is 2xx. */
+/**
+ * Posts JSON text and gives the answer's body. Rejects with a BellwireError unless the status is 2xx; with `NotSent` where no
+ * connection came about.
+ */
 export async function post(url: string, apiKey: string, text: string, signal: AbortSignal): Promise<unknown> {
   let response: Response;
   let body: unknown;
@@ -26,16 +31,25 @@ export async function post(url: string, apiKey: string, text: string, signal: Ab
     });
     body = await response.json().catch(() => undefined); // an error page; the status says enough
   } catch (error) {
-    throw new BellwireError("unavailable", `The relay can't be reached: ${reasonOf(error)}`, { cause: error });
+    const sentence = `The relay at ${new URL(url).origin} can't be reached: ${causeOf(reasonOf(error))}`;
+    throw isUnsent(reasonOf(error)) ? new NotSent(`Nothing was sent: ${sentence}`, { cause: error }) : unavailable(sentence, error);
   }
   if (!response.ok) throw parseRefusal(response.status, body, retryAfter(response.headers.get("retry-after")));
   return body;
 }
 
 /** fetch says "fetch failed" and keeps the reason in `cause`. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const { cause } = error;
-  if (!(cause instanceof Error)) return error.message;
-  return cause.message || String((cause as NodeJS.ErrnoException).code ?? error.message);
+function reasonOf(error: unknown): unknown {
+  return error instanceof Error && error.cause instanceof Error ? error.cause : error;
+}
+
+const UNSENT = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)$/;
+
+/** No connection came about. */
+function isUnsent(reason: unknown): boolean {
+  return UNSENT.test(String((reason as NodeJS.ErrnoException | null)?.code));
+}
+
+function unavailable(sentence: string, cause: unknown): BellwireError {
+  return new BellwireError("unavailable", sentence, { cause });
 }

@@ -1,4 +1,5 @@
 import { BellwireError, type Position } from "@bellwire/protocol";
+import { NotSent } from "../attempts.js";
 import type { Command } from "../control/command.js";
 import { Turns } from "../control/turns.js";
 import type { Publication, Transport } from "../transport.js";
@@ -41,6 +42,7 @@ class HttpTransport implements Transport {
   readonly #requests = new Set<AbortController>();
   readonly #commands = new Turns(MAX_COMMANDS);
   #pumping = false;
+  #everReached = false;
   #closed = false;
 
   constructor({ url, apiKey }: HttpTransportOptions) {
@@ -105,9 +107,10 @@ class HttpTransport implements Transport {
         batch.map(({ text }) => text),
         request.signal,
       );
+      this.#everReached = true;
       batch.forEach(({ settle }, i) => settle(outcomes[i] as Position | BellwireError));
     } catch (error) {
-      const failure = error instanceof BellwireError ? error : new BellwireError("internal", "The request failed", { cause: error });
+      const failure = this.#failure(error);
       for (const { settle } of batch) settle(failure);
     }
     clearTimeout(timer);
@@ -117,6 +120,14 @@ class HttpTransport implements Transport {
     this.#lanes.delete(site);
     if (lane.waiting.length > 0) this.#lanes.set(site, lane);
     this.#pump();
+  }
+
+  /** Where a relay was there before, one that is not there now is starting anew: worth another attempt. */
+  #failure(error: unknown): BellwireError {
+    if (!(error instanceof BellwireError)) return new BellwireError("internal", "The request failed", { cause: error });
+    if (!(error instanceof NotSent)) this.#everReached = true;
+    else if (this.#everReached) return new BellwireError("unavailable", error.message, { cause: error });
+    return error;
   }
 
   /** Commands about one target keep their order. */
@@ -129,7 +140,12 @@ class HttpTransport implements Transport {
       if (this.#closed) throw gone();
       if (request.signal.aborted) throw new BellwireError("timeout", `The relay gave no answer within ${timeout} ms`);
       this.#requests.add(request);
-      await post(`${this.#base}/v1/sites/${site}/${kind}`, this.#apiKey, JSON.stringify(body), request.signal);
+      try {
+        await post(`${this.#base}/v1/sites/${site}/${kind}`, this.#apiKey, JSON.stringify(body), request.signal);
+      } catch (error) {
+        throw this.#failure(error);
+      }
+      this.#everReached = true;
     };
     return this.#commands.take(JSON.stringify([site, user, session, client]), send).finally(() => {
       clearTimeout(timer);

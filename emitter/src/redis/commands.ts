@@ -25,11 +25,14 @@ export class RedisCommands {
   readonly #held: RedisHeld;
   readonly #turns = new Turns(MAX_COMMANDS);
   readonly #control: SocketEmitter;
+  readonly #ready: (timeout: number) => Promise<void>;
   /** What redis-emitter has published within the present call. */
   #sent: Promise<unknown> = Promise.resolve();
 
-  constructor(redis: RedisClient, keys: Keys) {
+  /** @param ready resolves once commands can be sent; rejects with a BellwireError within so many milliseconds */
+  constructor(redis: RedisClient, keys: Keys, ready: (timeout: number) => Promise<void> = (timeout) => whenReady(redis, timeout)) {
     this.#redis = withRevocationCommands(redis);
+    this.#ready = ready;
     this.#keys = keys;
     this.#held = new RedisHeld(redis, keys);
     // redis-emitter forgets the promise of its publish: an unreachable Redis would end the process as an unhandled rejection.
@@ -57,7 +60,7 @@ export class RedisCommands {
     const left = (): number => Math.max(1, deadline - performance.now());
     if (performance.now() >= deadline) throw new BellwireError("unavailable", "The command waited too long for the ones before it");
     // Nothing is queued inside ioredis, where it would outlive its caller.
-    await whenReady(this.#redis, left());
+    await this.#ready(left());
     // Stored before it is told: a relay that is away now reads it when it is back.
     await within(this.#store(command), left(), "The command");
     await within(this.#tell(command), left(), "The command");

@@ -1,33 +1,11 @@
 import { Cluster, Redis, type RedisOptions } from "ioredis";
 import { BellwireError } from "@bellwire/protocol";
+import { isCluster, type RedisTarget } from "./target.js";
 
 /** The name by which the client knows the script that appends. */
 export const APPEND = "bellwireAppend";
 
-/** A Redis Cluster: some of its nodes, and what all of them share. */
-export interface ClusterTarget {
-  readonly nodes: readonly { readonly host: string; readonly port: number }[];
-  readonly options?: RedisOptions;
-}
-
-/**
- * Where Redis is: a URL (`redis://`, or `rediss://` for TLS), ioredis options (also for Sentinel: `sentinels` and `name`),
- * or the nodes of a Cluster.
- */
-export type RedisTarget = string | RedisOptions | ClusterTarget;
-
 export type RedisClient = Redis | Cluster;
-
-export function isCluster(target: RedisTarget): target is ClusterTarget {
-  return typeof target === "object" && "nodes" in target;
-}
-
-/** The database number of a target: part of every name that we use in Redis. */
-export function databaseOf(target: RedisTarget): number {
-  if (typeof target !== "string") return isCluster(target) ? 0 : (target.db ?? 0);
-  const path = new URL(target).pathname.slice(1);
-  return path === "" ? 0 : Number(path);
-}
 
 // Nothing waits in a queue of unknown length: what can't be sent now fails now, and who asked decides. A command in flight
 // when the connection breaks fails at once too; ioredis would send it again, and a publish would happen twice.
@@ -85,6 +63,11 @@ const SENTINEL = {
   sentinelRetryStrategy: (attempt: number) => Math.min(attempt * 100, 1000),
 } satisfies RedisOptions;
 
+// By itself ioredis takes `tls` for nothing where there are Sentinels, and the password goes to the master in plain text.
+function tlsEverywhere({ tls }: RedisOptions): RedisOptions {
+  return tls === undefined ? {} : { enableTLSForSentinelMode: true, sentinelTLS: tls };
+}
+
 // ioredis's overloads refuse its own option types under exactOptionalPropertyTypes; the casts are for them alone.
 function connect(target: RedisTarget, options: RedisOptions, sharded = false): RedisClient {
   const client = create(target, options, sharded);
@@ -94,8 +77,12 @@ function connect(target: RedisTarget, options: RedisOptions, sharded = false): R
 
 function create(target: RedisTarget, options: RedisOptions, sharded: boolean): RedisClient {
   if (typeof target === "string") return new Redis(target, options as never);
-  if (!isCluster(target)) return new Redis({ ...(target.sentinels ? SENTINEL : {}), ...target, ...options } as never);
+  if (!isCluster(target)) {
+    const sentinel = target.sentinels ? { ...SENTINEL, ...tlsEverywhere(target) } : {};
+    return new Redis({ ...sentinel, ...target, ...options } as never);
+  }
   const cluster = {
+    ...target.addresses,
     shardedSubscribers: sharded,
     enableOfflineQueue: false,
     enableAutoPipelining: options.enableAutoPipelining ?? false,

@@ -1,24 +1,30 @@
-import { Cluster, Redis } from "ioredis";
-import type { Position } from "@bellwire/protocol";
+import { Cluster } from "ioredis";
+import type { BellwireError, Position } from "@bellwire/protocol";
 import type { Command } from "../control/command.js";
 import type { Publication, Transport } from "../transport.js";
 import { AppendBatch } from "./append-batch.js";
 import { RedisCommands } from "./commands.js";
-import { connectCommands, databaseOf, whenReady, type RedisClient, type RedisTarget } from "./connect.js";
+import { connectCommands, type RedisClient } from "./connect.js";
 import { redisFailure, within } from "./failure.js";
 import { Keys } from "./keys.js";
+import { RedisLink } from "./link.js";
 import { logLimitsOf, type LogLimits } from "./log-limits.js";
+import { isIoredisClient, keepsContract, targetOfClient, type IoredisClient } from "./own-client.js";
 import { withLogCommands, type LogCommands } from "./scripts.js";
+import { databaseOf, parseTarget, redisAddress, type RedisTarget } from "./target.js";
 
 export interface RedisTransportOptions {
-  /** Where Redis is, or an ioredis client of your own (left open by `close`; it can't have a `keyPrefix`). */
-  readonly redis: RedisTarget | RedisClient;
+  /**
+   * Where Redis is, or an ioredis client of your own, of any version and without a `keyPrefix`. One that sends again by itself what
+   * was in flight, as ioredis does by default, only says where to connect; otherwise it is used, and left open by `close`.
+   */
+  readonly redis: RedisTarget | IoredisClient;
   /** The relays' `REDIS_PREFIX`; default `bellwire:`. */
   readonly prefix?: string;
   /** The relays' topic patterns with other log limits than the default, first match wins. */
   readonly logs?: readonly (readonly [pattern: string, limits: LogLimits])[];
-  /** Told of connection failures; publishes report their own. Default: nobody. */
-  readonly onError?: (error: unknown) => void;
+  /** Told once of each outage; what a publish or command fails by is its own to tell. Default: nobody. */
+  readonly onError?: (error: BellwireError) => void;
   /** Told once when no relay has a heartbeat in this Redis: then nobody hears what is published. Default: a console warning. */
   readonly onNoRelay?: (message: string) => void;
 }
@@ -34,6 +40,7 @@ export function createRedisTransport(options: RedisTransportOptions): Transport 
 class RedisTransport implements Transport {
   readonly punctual = true;
   readonly #redis: RedisClient & LogCommands;
+  readonly #link: RedisLink;
   readonly #keys: Keys;
   readonly #logs: readonly (readonly [string, LogLimits])[];
   readonly #owned: boolean;
@@ -46,19 +53,18 @@ class RedisTransport implements Transport {
   #checkedRelays = false;
 
   constructor(options: RedisTransportOptions) {
-    const { redis } = options;
-    this.#owned = !(redis instanceof Redis || redis instanceof Cluster);
-    const client = redis instanceof Redis || redis instanceof Cluster ? redis : connectCommands(redis, { lazyConnect: true });
-    if (client.options.keyPrefix)
-      throw new TypeError("Pass Bellwire's prefix as `prefix`; a client with keyPrefix would publish past the relays");
-    const db = redis instanceof Redis ? (redis.options.db ?? 0) : redis instanceof Cluster ? 0 : databaseOf(redis);
-    this.#keys = new Keys(options.prefix, db);
+    const given = options.redis;
+    const own = isIoredisClient(given);
+    const target = own ? targetOfClient(given) : parseTarget(given);
+    this.#owned = !(own && keepsContract(given));
+    const client = own && keepsContract(given) ? given : connectCommands(target, { lazyConnect: true });
+    this.#keys = new Keys(options.prefix, databaseOf(target));
     this.#logs = options.logs ?? [];
     this.#onNoRelay = options.onNoRelay ?? ((message) => console.warn(message));
-    // Without a listener ioredis prints every failed attempt to reconnect.
-    if (this.#owned) client.on("error", (error) => options.onError?.(error));
+    const report = (error: BellwireError): void => options.onError?.(error);
+    this.#link = new RedisLink({ redis: client, address: redisAddress(target), report });
     this.#redis = withLogCommands(client);
-    this.#commands = new RedisCommands(client, this.#keys);
+    this.#commands = new RedisCommands(client, this.#keys, (timeout) => this.#link.ready(timeout));
   }
 
   append(publication: Publication, timeout: number): Promise<Position> {
@@ -91,10 +97,10 @@ class RedisTransport implements Transport {
 
   async #send(batches: readonly AppendBatch[]): Promise<void> {
     let left = Math.min(...batches.map(({ timeout }) => timeout));
-    if (this.#redis.status !== "ready") {
+    if (!this.#link.isReady) {
       const deadline = performance.now() + left;
       // Nothing is queued inside ioredis, where it would outlive its caller.
-      await whenReady(this.#redis, left);
+      await this.#link.ready(left);
       left = Math.max(1, Math.floor(deadline - performance.now()));
     }
     const replies = batches.length === 1 || this.#redis instanceof Cluster ? this.#one(batches, left) : this.#piped(batches, left);
@@ -140,11 +146,12 @@ class RedisTransport implements Transport {
         if (count === 0)
           this.#onNoRelay("Bellwire: no relay is connected to this Redis, database and prefix; nobody hears what is published or told");
       },
-      () => undefined, // only a hint; the publish itself has reported what is wrong
+      () => (this.#checkedRelays = false), // only a hint: the next one looks again
     );
   }
 
   async close(): Promise<void> {
     if (this.#owned) this.#redis.disconnect();
+    else this.#link.detach();
   }
 }
