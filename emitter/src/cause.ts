@@ -6,6 +6,6 @@ export function causeOf(error: unknown): string {
   const { lastNodeError } = error as { lastNodeError?: unknown };
   // ioredis keeps why no connection to a node came about to itself.
   if (lastNodeError instanceof Error)
-    return /^Connection is closed/.test(lastNodeError.message) ? "no node takes connections" : causeOf(lastNodeError);
+    return lastNodeError.message.startsWith("Connection is closed") ? "no node takes connections" : causeOf(lastNodeError);
   return error.message || ((error as NodeJS.ErrnoException).code ?? error.name);
 }
