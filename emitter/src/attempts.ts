@@ -30,8 +30,8 @@ export function finalError(last: BellwireError, outcomeUnknown: boolean, unknown
 
 /** Nobody was ever there to send it to, so nothing was sent: the outcome is known, and no other attempt is made. */
 export class NotSent extends BellwireError {
-  constructor(message: string, { code = "unavailable", cause }: { readonly code?: Code; readonly cause?: unknown } = {}) {
-    super(code, message, { cause });
+  constructor(message: string, options: { readonly cause?: unknown } = {}) {
+    super("unavailable", message, options);
   }
 }
 

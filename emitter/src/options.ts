@@ -1,6 +1,7 @@
 import { limits } from "@bellwire/protocol";
-import { readEnabled, readRedis, readText, type Environment } from "./environment.js";
+import { readEnabled, readText, type Environment } from "./environment.js";
 import { createHttpTransport } from "./http/transport.js";
+import { readRedis } from "./redis/settings.js";
 import { createRedisTransport, type RedisTransportOptions } from "./redis/transport.js";
 import type { OnError } from "./reporter.js";
 import type { Transport } from "./transport.js";
@@ -93,11 +94,11 @@ function openTransport(options: EmitterOptions, env: Environment, report: (error
     if (apiKey === undefined) throw new TypeError("createEmitter needs apiKey beside url: the relay's REALTIME_API_KEY");
     return createHttpTransport({ url, apiKey });
   }
-  const target = redis ?? readRedis(env);
-  if (target === undefined) return fromPublicUrl(env);
-  const own = prefix ?? (redis === undefined ? readText(env, "REDIS_PREFIX") : undefined);
+  const settings = redis === undefined ? readRedis(env) : { target: redis, prefix: undefined };
+  if (settings === undefined) return fromPublicUrl(env);
+  const own = prefix ?? settings.prefix;
   return createRedisTransport({
-    redis: target,
+    redis: settings.target,
     onError: report,
     ...(own === undefined ? {} : { prefix: own }),
     ...(logs === undefined ? {} : { logs }),

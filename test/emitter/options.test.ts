@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { createEmitter, type EmitterOptions } from "@bellwire/emitter";
-import { readEnabled, readRedis } from "../../emitter/src/environment.js";
+import { readEnabled } from "../../emitter/src/environment.js";
 import { readOptions } from "../../emitter/src/options.js";
 
 describe("the options of an emitter", () => {
@@ -28,22 +28,6 @@ describe("the options of an emitter", () => {
     expect(readOptions({ enabled: false }, {}).transport).to.equal(undefined);
     expect(readOptions({}, { REALTIME_PUBLIC_URL: "ws://localhost:6200", REALTIME_API_KEY: "k" }).transport).to.be.an("object");
     expect(() => readOptions({}, { REALTIME_ENABLED: "perhaps" })).to.throw(TypeError, /REALTIME_ENABLED/);
-  });
-
-  it("read Redis as the relay does", () => {
-    expect(readRedis({})).to.equal(undefined);
-    expect(readRedis({ REDIS_HOST: "null", REDIS_URL: "" })).to.equal(undefined);
-    expect(readRedis({ REDIS_URL: "redis://r:1/2" })).to.equal("redis://r:1/2");
-    expect(readRedis({ REDIS_HOST: "r", REDIS_PASSWORD: "null" })).to.deep.equal({ host: "r", port: 6379 });
-    expect(readRedis({ REDIS_HOST: "r", REDIS_PORT: "7000", REDIS_USERNAME: "u", REDIS_PASSWORD: "p", REDIS_DB: "3" })).to.deep.equal({
-      host: "r",
-      port: 7000,
-      username: "u",
-      password: "p",
-      db: 3,
-    });
-    expect(() => readRedis({ REDIS_URL: "http://r" })).to.throw(TypeError, /REDIS_URL/);
-    expect(() => readRedis({ REDIS_HOST: "r", REDIS_PORT: "x" })).to.throw(TypeError, /REDIS_PORT/);
   });
 
   it("read REALTIME_ENABLED as people write it", () => {

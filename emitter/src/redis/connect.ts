@@ -1,6 +1,6 @@
 import { Cluster, Redis, type RedisOptions } from "ioredis";
 import { BellwireError } from "@bellwire/protocol";
-import { isCluster, type RedisTarget } from "./target.js";
+import { isCluster, tlsEverywhere, type RedisTarget } from "./target.js";
 
 /** The name by which the client knows the script that appends. */
 export const APPEND = "bellwireAppend";
@@ -63,11 +63,6 @@ const SENTINEL = {
   sentinelRetryStrategy: (attempt: number) => Math.min(attempt * 100, 1000),
 } satisfies RedisOptions;
 
-// By itself ioredis takes `tls` for nothing where there are Sentinels, and the password goes to the master in plain text.
-function tlsEverywhere({ tls }: RedisOptions): RedisOptions {
-  return tls === undefined ? {} : { enableTLSForSentinelMode: true, sentinelTLS: tls };
-}
-
 // ioredis's overloads refuse its own option types under exactOptionalPropertyTypes; the casts are for them alone.
 function connect(target: RedisTarget, options: RedisOptions, sharded = false): RedisClient {
   const client = create(target, options, sharded);
@@ -78,8 +73,8 @@ function connect(target: RedisTarget, options: RedisOptions, sharded = false): R
 function create(target: RedisTarget, options: RedisOptions, sharded: boolean): RedisClient {
   if (typeof target === "string") return new Redis(target, options as never);
   if (!isCluster(target)) {
-    const sentinel = target.sentinels ? { ...SENTINEL, ...tlsEverywhere(target) } : {};
-    return new Redis({ ...sentinel, ...target, ...options } as never);
+    const sentinel = target.sentinels ? SENTINEL : {};
+    return new Redis({ ...sentinel, ...tlsEverywhere(target), ...options } as never);
   }
   const cluster = {
     ...target.addresses,

@@ -3,7 +3,6 @@ import { BellwireError } from "@bellwire/protocol";
 import { NotSent } from "../attempts.js";
 import { causeOf } from "../cause.js";
 import type { RedisClient } from "./connect.js";
-import { redisFailure } from "./failure.js";
 
 /** Milliseconds for which the last failed attempt to connect answers for the next one. */
 const STALE_MS = 100;
@@ -98,7 +97,7 @@ export class RedisLink {
 
   #neverThere(): BellwireError {
     const error = this.#last?.error;
-    return new NotSent(`Nothing was sent: ${this.#story()}`, { code: redisFailure(error).code, cause: error });
+    return new NotSent(`Nothing was sent: ${this.#story()}`, { cause: error });
   }
 
   #away(more: string = ""): BellwireError {

@@ -25,6 +25,15 @@ export function databaseOf(target: RedisTarget): number {
   return path === "" ? 0 : Number(path);
 }
 
+/**
+ * The same with TLS for the Sentinels and for the master that they name, where it has `tls` and says nothing else of them: by itself
+ * ioredis uses it for neither, and the password goes to the master in plain text.
+ */
+export function tlsEverywhere(target: RedisOptions): RedisOptions {
+  const { sentinels, tls } = target;
+  return sentinels && tls ? { enableTLSForSentinelMode: true, sentinelTLS: tls, ...target } : target;
+}
+
 /** A target's address as people write it, without secrets. */
 export function redisAddress(target: RedisTarget): string {
   if (typeof target === "string") {

@@ -36,7 +36,7 @@ export function readSettings(env: Environment): Settings {
   const url = read.url("REALTIME_PUBLIC_URL", ["ws:", "wss:", "http:", "https:"]) ?? new URL(`ws://${host}:${port}`);
   return {
     enabled: read.flag("REALTIME_ENABLED", true),
-    redis: redisSettings(read, file.redis),
+    redis: redisSettings(env, file.redis),
     logs: Object.entries(file.topics).flatMap(([pattern, { log }]) => (log === undefined ? [] : [[pattern, log] as const])),
     dataBytes: file.limits.dataBytes,
     url,

@@ -73,7 +73,7 @@ export function readConfig(env: Environment, inline?: FileInput): Config {
     personal: file.personal,
     anonymous: (site) => file.sites[site]?.anonymous ?? file.anonymous,
     apiKeys: apiKeys(read, file, production, notices),
-    redis: redisSettings(read, file.redis),
+    redis: redisSettings(env, file.redis),
     origins: origins(read, production, publicUrl, notices),
     logs: Object.entries(file.topics).flatMap(([pattern, { log }]) => (log === undefined ? [] : [[pattern, log] as const])),
     topics: Object.entries(file.topics).map(([pattern, { publish, presence }]) => [pattern, { publish, presence }] as const),
@@ -83,16 +83,21 @@ export function readConfig(env: Environment, inline?: FileInput): Config {
     drain: file.drain,
     notices,
   };
-  requireLog(read, config);
+  requireLog(read, config, notices);
   return config;
 }
 
-function requireLog(read: Reader, { production, redis, enabled }: Config): void {
+function requireLog(read: Reader, { production, redis, enabled }: Config, notices: string[]): void {
   const choice = read.text("REALTIME_LOG");
   if (choice !== undefined && choice !== "memory" && choice !== "redis") {
     throw new ConfigError(`REALTIME_LOG must be memory or redis, not "${choice}"`);
   }
   if (choice === "redis" && redis === undefined) throw new ConfigError("REALTIME_LOG=redis needs REDIS_URL or REDIS_HOST");
+  if (choice === "memory" && redis !== undefined) {
+    const named =
+      read.text("REDIS_URL") !== undefined ? "REDIS_URL" : read.text("REDIS_HOST") !== undefined ? "REDIS_HOST" : "REALTIME_CONFIG";
+    notices.push(`REALTIME_LOG=memory is not in force beside ${named}: the log is in that Redis. Remove one of the two`);
+  }
   if (production && enabled && redis === undefined && choice !== "memory") {
     throw new ConfigError("Set REDIS_URL or REDIS_HOST; to run one relay in production without Redis, set REALTIME_LOG=memory");
   }

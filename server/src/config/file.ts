@@ -50,6 +50,7 @@ const redis = z.strictObject({
   sentinels: z.array(address).min(1).optional(),
   name: z.string().describe("The master's name, as the Sentinels know it").optional(),
   sentinelPassword: z.string().optional(),
+  sentinelTls: z.boolean().describe("False: Sentinels are spoken to without TLS although the master has it").optional(),
   nodes: z.array(address).min(1).describe("Some nodes of a Redis Cluster").optional(),
 });
 
@@ -109,6 +110,7 @@ export interface FileRedis {
   readonly sentinels?: readonly Address[] | undefined;
   readonly name?: string | undefined;
   readonly sentinelPassword?: string | undefined;
+  readonly sentinelTls?: boolean | undefined;
   readonly nodes?: readonly Address[] | undefined;
 }
 

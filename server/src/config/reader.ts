@@ -1,11 +1,22 @@
+import { readFlag, readInteger, readText, type Environment } from "@bellwire/emitter/internal";
+
+export type { Environment } from "@bellwire/emitter/internal";
+
 /** A wrong setting, as one clear line. The command prints it and exits with status 2. */
 export class ConfigError extends Error {
   override readonly name: string = "ConfigError";
 }
 
-export type Environment = Readonly<Record<string, string | undefined>>;
+/** What the emitter's readers say of a wrong value, as the relay says it. */
+export function orConfigError<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof TypeError ? new ConfigError(error.message) : error;
+  }
+}
 
-/** Reads environment variables; an empty one, or `null` as Laravel writes it, counts as absent. Each error names its variable. */
+/** Reads environment variables, as an emitter does; an empty one, or `null` as Laravel writes it, counts as absent. Each error names its variable. */
 export class Reader {
   readonly #env: Environment;
 
@@ -14,8 +25,7 @@ export class Reader {
   }
 
   text(name: string): string | undefined {
-    const value = this.#env[name]?.trim();
-    return value === undefined || value === "" || value === "null" ? undefined : value;
+    return readText(this.#env, name);
   }
 
   list(name: string): string[] | undefined {
@@ -27,21 +37,11 @@ export class Reader {
   }
 
   flag(name: string, fallback: boolean): boolean {
-    const value = this.text(name)?.toLowerCase();
-    if (value === undefined) return fallback;
-    if (["true", "1", "yes", "on"].includes(value)) return true;
-    if (["false", "0", "no", "off"].includes(value)) return false;
-    throw new ConfigError(`${name} must be true or false, not "${value}"`);
+    return orConfigError(() => readFlag(this.#env, name, fallback));
   }
 
   integer(name: string, least: number, most: number): number | undefined {
-    const value = this.text(name);
-    if (value === undefined) return undefined;
-    const number = Number(value);
-    if (!/^\d+$/.test(value) || number < least || number > most) {
-      throw new ConfigError(`${name} must be a whole number from ${least} to ${most}, not "${value}"`);
-    }
-    return number;
+    return orConfigError(() => readInteger(this.#env, name, least, most));
   }
 
   url(name: string, protocols: readonly string[]): URL | undefined {

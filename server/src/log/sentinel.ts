@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { Redis } from "ioredis";
-import { isCluster, within, type RedisClient, type RedisTarget } from "@bellwire/emitter/internal";
+import { isCluster, tlsEverywhere, within, type RedisClient, type RedisTarget } from "@bellwire/emitter/internal";
 
 const EVERY_MS = 5000;
 const ASK_TIMEOUT_MS = 2000;
@@ -11,6 +11,7 @@ const ASK_TIMEOUT_MS = 2000;
  */
 export function watchMaster(target: RedisTarget, commands: RedisClient, onOther: (cause: string) => void): () => void {
   if (typeof target === "string" || isCluster(target) || !target.sentinels || !(commands instanceof Redis)) return () => undefined;
+  const { sentinelTLS } = tlsEverywhere(target);
   const { sentinels, name, sentinelUsername, sentinelPassword } = target;
   let asking = false;
 
@@ -23,6 +24,7 @@ export function watchMaster(target: RedisTarget, commands: RedisClient, onOther:
         port: port ?? 26_379,
         ...(sentinelUsername ? { username: sentinelUsername } : {}),
         ...(sentinelPassword ? { password: sentinelPassword } : {}),
+        ...(sentinelTLS ? { tls: sentinelTLS } : {}),
         lazyConnect: true,
         connectTimeout: ASK_TIMEOUT_MS,
         retryStrategy: () => null,

@@ -1,6 +1,6 @@
-import { connectCommands, whenReady, within, type RedisClient } from "@bellwire/emitter/internal";
+import { connectCommands, redisAddress, whenReady, within, type RedisClient } from "@bellwire/emitter/internal";
 import { Cluster, type Redis } from "ioredis";
-import { redisAddress, type RedisSettings } from "../../config/redis.js";
+import type { RedisSettings } from "../../config/redis.js";
 import { versionProblem } from "../../log/redis-version.js";
 import { countRelays } from "../publishing.js";
 import { fail, ok, warn, type Finding } from "./finding.js";
