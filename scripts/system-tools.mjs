@@ -1,4 +1,5 @@
 import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { spawnSync } from "node:child_process";
 import { run } from "./run.mjs";
@@ -16,12 +17,37 @@ const tools = [
   { package: "ruby", there: () => onPath("ruby") },
   { package: "python3", there: () => onPath("python3") },
   { package: "golang-go", there: () => onPath("go") },
+  { package: "python3-venv", there: () => python("venv, ensurepip") },
 ];
+
+/** The fuzzer of HTTP APIs, which is in no distribution's packages: in an environment of its own, beside whatever Python there is. */
+const SCHEMATHESIS = { folder: join(homedir(), ".cache/bellwire/schemathesis"), package: "schemathesis==4.32.5" };
 
 const POLICY = "/usr/sbin/policy-rc.d";
 
 /** Installs what is missing where that can be done without a question: as root on a Debian-like system. Otherwise tests skip. */
 export async function installSystemTools() {
+  await installPackages();
+  await installSchemathesis();
+}
+
+async function installSchemathesis() {
+  const { folder } = SCHEMATHESIS;
+  if (onPath("schemathesis") || existsSync(join(folder, "bin/schemathesis"))) return;
+  console.log("Installing schemathesis");
+  const steps = [
+    ["python3", ["-m", "venv", folder]],
+    [join(folder, "bin/pip"), ["install", "--quiet", "--disable-pip-version-check", "--retries", "1", SCHEMATHESIS.package]],
+  ];
+  for (const [program, args] of steps) {
+    if ((await run(program, args)) === 0) continue;
+    rmSync(folder, { recursive: true, force: true });
+    console.error("schemathesis can't be installed: the test that needs it will be skipped");
+    return;
+  }
+}
+
+async function installPackages() {
   const missing = tools.filter((tool) => !tool.there()).map((tool) => tool.package);
   if (missing.length === 0) return;
   if (process.getuid?.() !== 0 || !onPath("apt-get")) {

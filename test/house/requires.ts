@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
+import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import type { Context } from "mocha";
 
@@ -39,6 +40,11 @@ const tools = {
     programs: ["python3", "/usr/bin/python3"],
     modules: ["socketio", "aiohttp"],
     remedy: "apt-get install python3-socketio python3-aiohttp (elsewhere: pip install python-socketio aiohttp)",
+  },
+  schemathesis: {
+    // Where npm test puts it: it is in no distribution's packages.
+    programs: [join(homedir(), ".cache/bellwire/schemathesis/bin/schemathesis"), "schemathesis"],
+    remedy: "pipx install schemathesis",
   },
 } satisfies Record<string, Tool>;
 

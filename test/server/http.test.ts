@@ -221,6 +221,7 @@ describe("the HTTP API", () => {
         ["PATCH", "/v1/counts", "GET, HEAD"],
         ["POST", "/v1/openapi.json", "GET, HEAD"],
         ["OPTIONS", "/healthz", "GET, HEAD"],
+        ["QUERY", "/readyz", "GET, HEAD"],
         ["POST", "/client.js", "GET, HEAD"],
       ];
       for (const [method, path, allow] of cases) {
@@ -354,6 +355,25 @@ describe("the HTTP API", () => {
         }
       }
     });
+  });
+
+  it("answers what is no request, or too large a one, in the same shape", async () => {
+    const relay = await stage.relay();
+    const answer = async (sent: string): Promise<string> => {
+      const socket = connect(relay.port, "127.0.0.1");
+      socket.write(sent);
+      let text = "";
+      for await (const chunk of socket) text += String(chunk);
+      return text;
+    };
+    const large = await answer(`GET /healthz?${"x".repeat(20_000)} HTTP/1.1\r\nhost: x\r\n\r\n`);
+    expect(large)
+      .to.match(/^HTTP\/1.1 431 /)
+      .and.to.include('{"error":{"code":"too-large","message":"');
+    expect(await answer("nonsense\r\n\r\n"))
+      .to.match(/^HTTP\/1.1 400 /)
+      .and.to.include('{"error":{"code":"bad-request","message":"');
+    await publish(relay, "news", { id: 1 });
   });
 
   it("survives connections that are garbage, half-sent and dropped", async () => {

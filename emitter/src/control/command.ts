@@ -134,7 +134,8 @@ function parseWords({ code, reason }: JsonObject): Pick<DisconnectCommand, "code
   return { ...(isCode(code) ? { code } : {}), ...(isGiven(reason) ? { reason: parseReason(reason) } : {}) };
 }
 
-const REASON_LENGTH = 1000;
+/** UTF-8 bytes of a reason's message. */
+export const REASON_LENGTH = 1000;
 
 function parseReason(value: unknown): Reason {
   const { code, message } = asObject(value) ?? {};

@@ -2,6 +2,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { BellwireError } from "@bellwire/protocol";
 import { toBellwireError } from "../failure.js";
 import type { Logger } from "../logger.js";
+import { answerClientError } from "./client-error.js";
 import { Offered } from "./offered.js";
 
 declare module "fastify" {
@@ -12,6 +13,8 @@ declare module "fastify" {
 }
 
 const BODY_BYTES = 1_048_576;
+// Who is over a limit is told when to come back, whether or not whoever refused knows.
+const LIMIT_AFTER_MS = 1000;
 
 /**
  * An HTTP server whose every error has the contract's shape, `{error: {code, message, retry}}`.
@@ -20,7 +23,8 @@ export function createApp(logger: Logger): FastifyInstance {
   const answer = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const known = httpError(error, request.headers["content-type"]);
     if (known.code === "internal") logger.failure("http", known.cause ?? known);
-    if (known.after !== undefined) reply.header("retry-after", Math.ceil(known.after / 1000));
+    const after = known.after ?? (known.code === "limit" ? LIMIT_AFTER_MS : undefined);
+    if (after !== undefined) reply.header("retry-after", Math.ceil(after / 1000));
     reply.code(known.status).send({ error: known.toJSON() });
   };
   const app = Fastify({
@@ -29,6 +33,7 @@ export function createApp(logger: Logger): FastifyInstance {
     onProtoPoisoning: "ignore",
     onConstructorPoisoning: "ignore",
     forceCloseConnections: true,
+    clientErrorHandler: answerClientError,
     // What still comes in while a relay closes is answered like everything else, or refused by what is closed already.
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 256 },
@@ -40,12 +45,15 @@ export function createApp(logger: Logger): FastifyInstance {
   const offered = new Offered();
   app.decorate("offered", offered);
   app.addHook("onRoute", ({ url, method }) => offered.add(url, [method].flat()));
-  app.setNotFoundHandler((request, reply) => {
+  // Before a body is read, or its type looked at: nobody takes it.
+  app.addHook("onRequest", async (request, reply) => {
+    if (!request.is404) return;
     const methods = offered.methodsFor(request.url);
     if (methods.length === 0) throw new BellwireError("not-found", "There is nothing here");
     const error = new BellwireError("unsupported", `${request.method} is not offered here: use ${methods.join(" or ")}`);
     return reply.code(405).header("allow", methods.join(", ")).send({ error: error.toJSON() });
   });
+  app.setNotFoundHandler(() => undefined); // answered above
   app.setErrorHandler((error, request, reply) => answer(error, request, reply));
   return app;
 }

@@ -1,6 +1,20 @@
 import { codes, limits } from "@bellwire/protocol";
-import { JTI_LENGTH, MAX_HELD, type CommandKind } from "@bellwire/emitter/internal";
-import { failure, json, OTHER, ref, SITE, type Schema } from "./openapi-parts.js";
+import { JTI_LENGTH, MAX_HELD, REASON_LENGTH, type CommandKind } from "@bellwire/emitter/internal";
+import {
+  CLIENT,
+  failure,
+  json,
+  LIMITED,
+  oneOf,
+  OPEN,
+  OTHER,
+  REASON_CODE,
+  ref,
+  SITE,
+  SUBJECT,
+  TOPIC,
+  type Schema,
+} from "./openapi-parts.js";
 
 const SUMMARIES: Readonly<Record<CommandKind, readonly [summary: string, description: string]>> = {
   subscribe: [
@@ -30,13 +44,14 @@ function commandPath(kind: string, summary: string, description: string): Schema
     summary,
     description,
     parameters: [SITE],
-    requestBody: { required: true, ...json(ref(kind === "disconnect" ? "Disconnect" : kind === "revoke" ? "Revoke" : "Scope")) },
+    requestBody: { required: true, ...json(ref(kind.charAt(0).toUpperCase() + kind.slice(1))) },
     responses: {
-      "200": { description: "The relays were told", ...json({ type: "object" }) },
+      "200": { description: "The relays were told", ...json(OPEN) },
       "400": failure("bad-request: nobody is named, or a field is wrong"),
       "401": failure("token-missing, token-invalid"),
       "403": failure("forbidden, wrong-site"),
-      "429": failure("limit: too many subscriptions held, or revocations in force"),
+      "413": failure("too-large: the body"),
+      "429": LIMITED("limit: too many subscriptions held, or revocations in force"),
       "503": failure("unavailable: whether relays were told is unknown; tell them again"),
       ...OTHER,
     },
@@ -57,49 +72,73 @@ const COUNTS: Schema = {
 };
 
 const TARGET: Schema = {
-  user: { type: "string", minLength: 1, maxLength: limits.subjectBytes },
-  session: { type: "string", minLength: 1, maxLength: limits.subjectBytes },
-  client: { type: "string", minLength: 1, maxLength: limits.keyLength, description: "A page load" },
+  user: { ...SUBJECT, description: "All connections of a user" },
+  session: { ...SUBJECT, description: "All connections of a session" },
+  client: CLIENT,
 };
+const NAMES = Object.keys(TARGET);
+const NOBODY: Schema = { not: { anyOf: NAMES.map((name) => ({ required: [name] })) } };
 
 const SCOPE: Schema = {
-  topic: { type: "string", description: "A topic; for unsubscribe and revoke also a prefix that ends in *" },
+  topic: {
+    type: "string",
+    pattern: "^([A-Za-z0-9_.:-][A-Za-z0-9_.:$-]{0,127}|[A-Za-z0-9_.:-][A-Za-z0-9_.:$-]{0,126}\\*|\\*)$",
+    description: "A topic, or a prefix that ends in *",
+  },
   filter: ref("Filter"),
 };
 
+/** A command that names one of user, session and client, or something else instead. */
+function command(properties: Schema, instead: readonly string[], more: Schema = {}): Schema {
+  const named = oneOf(...NAMES).oneOf as Schema[];
+  const others = instead.map((name) => ({ required: [name] }));
+  return {
+    type: "object",
+    additionalProperties: false,
+    properties: { ...TARGET, ...properties },
+    oneOf: others.length === 0 ? named : [...named, { ...NOBODY, anyOf: others }],
+    ...more,
+  };
+}
+
 /** The schemas that these paths refer to. */
 export function controlSchemas(): Schema {
+  const ofTopic = { dependentRequired: { filter: ["topic"] } };
   return {
-    Scope: { type: "object", properties: { ...TARGET, ...SCOPE } },
-    Revoke: {
-      type: "object",
-      properties: {
-        ...TARGET,
+    Subscribe: command({ topic: TOPIC, filter: ref("Filter") }, [], { required: ["topic"] }),
+    Unsubscribe: command(SCOPE, ["topic"], ofTopic),
+    Revoke: command(
+      {
         ...SCOPE,
         jti: { type: "string", minLength: 1, maxLength: JTI_LENGTH, description: "Only the token with this jti, and what it opened" },
       },
-    },
-    Disconnect: {
-      type: "object",
-      properties: {
-        ...TARGET,
-        code: { enum: Object.keys(codes), default: "forbidden" },
+      ["topic", "jti"],
+      ofTopic,
+    ),
+    Disconnect: command(
+      {
+        code: { enum: Object.keys(codes), description: "What the client is told; forbidden where it is absent" },
         reason: {
           type: "object",
           required: ["code"],
-          properties: { code: { type: ["string", "number"] }, message: { type: "string" } },
+          additionalProperties: false,
+          properties: {
+            code: { ...REASON_CODE, minLength: 1, maxLength: limits.keyLength },
+            message: { type: "string", minLength: 1, maxLength: REASON_LENGTH },
+          },
           description: "The backend's own words, passed through to the client",
         },
       },
-    },
+      [],
+    ),
     Counts: {
       type: "object",
       required: ["relays", "missing", "connections", "subscriptions", "sites", "feeds"],
       properties: {
         relays: { type: "integer", description: "Relays that answered" },
         missing: { type: "integer", description: "Relays that did not answer in time" },
-        connections: { type: "integer" },
-        subscriptions: { type: "integer" },
+        connections: { type: "integer", minimum: 0 },
+        subscriptions: { type: "integer", minimum: 0 },
         sites: { type: "integer", description: "Each counted once for every relay that it is open on" },
         feeds: { type: "integer", description: "Topics listened to, counted likewise" },
       },

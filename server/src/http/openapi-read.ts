@@ -1,6 +1,6 @@
 import { limits } from "@bellwire/protocol";
 import { HISTORY_LIMITS } from "./history.js";
-import { failure, json, OTHER, ref, SITE, TOPIC, type Schema } from "./openapi-parts.js";
+import { DATA, failure, json, OFFSET, OTHER, ref, SAFE, SITE, TOPIC, type Schema } from "./openapi-parts.js";
 
 const IN_PATH: Schema = { name: "topic", in: "path", required: true, schema: TOPIC };
 
@@ -40,7 +40,7 @@ const HISTORY: Schema = {
       name: "since",
       in: "query",
       description: "A position, <epoch>-<offset>: only messages after it",
-      schema: { type: "string", pattern: "^.{0,32}-[0-9]{1,16}$" },
+      schema: { type: "string", pattern: "^[0-9]{1,32}-[0-9]{1,15}$" },
       example: "1763700000000000-12",
     },
     {
@@ -70,7 +70,12 @@ const WATCHED: Schema = {
   responses: { "200": { description: "The answer", ...json(ref("Watched")) }, ...REFUSALS },
 };
 
-const SCALAR: Schema = { type: ["string", "number", "boolean", "null"] };
+const SCALAR: Schema = {
+  type: ["string", "number", "boolean", "null"],
+  maxLength: limits.filterStringLength,
+  ...SAFE,
+  description: "Numbers beyond 2^53 - 1 are not the same everywhere, and are refused",
+};
 
 /** The schemas that these paths refer to. */
 export function readSchemas(): Schema {
@@ -78,24 +83,23 @@ export function readSchemas(): Schema {
     Filter: {
       type: "object",
       maxProperties: limits.filterKeys,
-      additionalProperties: { oneOf: [SCALAR, { type: "array", minItems: 1, items: SCALAR }] },
+      propertyNames: { maxLength: limits.filterKeyLength, not: { enum: ["__proto__", "constructor", "prototype"] } },
+      additionalProperties: { anyOf: [SCALAR, { type: "array", minItems: 1, maxItems: limits.filterCombinations, items: SCALAR }] },
       description: "Keys pinned to a value, or to any of several",
     },
     LoggedMessage: {
       type: "array",
+      description: "[offset, time in epoch milliseconds, data], and later what a newer relay adds",
       minItems: 3,
-      prefixItems: [
-        { type: "integer", minimum: 1, description: "The offset" },
-        { type: "integer", description: "The time, epoch milliseconds" },
-        { type: "object", description: "The data" },
-      ],
+      prefixItems: [{ ...OFFSET, minimum: 1 }, { type: "integer" }, DATA],
+      items: {},
     },
     History: {
       type: "object",
       required: ["epoch", "offset", "messages", "complete"],
       properties: {
         epoch: { type: "string", maxLength: limits.epochLength },
-        offset: { type: "integer", minimum: 0, description: "Of the newest message in the log, whether or not it is among these" },
+        offset: { ...OFFSET, description: "Of the newest message in the log, whether or not it is among these" },
         messages: { type: "array", maxItems: HISTORY_LIMITS.messages, items: ref("LoggedMessage") },
         complete: {
           type: "boolean",

@@ -1,10 +1,24 @@
 import { codes, limits } from "@bellwire/protocol";
 import { controlPaths, controlSchemas } from "./openapi-control.js";
-import { failure, json, OTHER, ref, SITE, TOPIC, type Schema } from "./openapi-parts.js";
+import {
+  CLIENT,
+  DATA,
+  failure,
+  json,
+  LISTED_TOPIC,
+  OFFSET,
+  oneOf,
+  OPEN,
+  OTHER,
+  REASON_CODE,
+  ref,
+  SITE,
+  SUBJECT,
+  TOPIC,
+  type Schema,
+} from "./openapi-parts.js";
 import { readPaths, readSchemas } from "./openapi-read.js";
 import { PUBLISH_LIMITS } from "./publish-body.js";
-
-const SUBJECT: Schema = { type: "string", minLength: 1, maxLength: limits.subjectBytes };
 
 /** The OpenAPI 3.1 document of the API that this relay answers. */
 export function openApi(): Schema {
@@ -34,6 +48,7 @@ export function openApi(): Schema {
                 {
                   type: "object",
                   required: ["messages"],
+                  additionalProperties: false,
                   properties: { messages: { type: "array", minItems: 1, maxItems: PUBLISH_LIMITS.messages, items: ref("Message") } },
                 },
               ],
@@ -57,7 +72,7 @@ export function openApi(): Schema {
           operationId: "openapi",
           summary: "This document",
           security: [],
-          responses: { "200": { description: "OpenAPI 3.1", ...json({ type: "object" }) } },
+          responses: { "200": { description: "OpenAPI 3.1", ...json(OPEN) } },
         },
       },
       "/metrics": {
@@ -73,7 +88,7 @@ export function openApi(): Schema {
           operationId: "healthz",
           summary: "Alive",
           security: [],
-          responses: { "200": { description: "Alive", ...json({ type: "object" }) } },
+          responses: { "200": { description: "Alive", ...json(OPEN) } },
         },
       },
       "/readyz": {
@@ -83,7 +98,7 @@ export function openApi(): Schema {
           security: [],
           responses: {
             "200": { description: "Ready, or degraded while Redis is away", ...json(ref("Ready")) },
-            "503": { description: "Starting or draining", ...json({ type: "object" }) },
+            "503": { description: "Starting or draining", ...json(ref("Ready")) },
           },
         },
       },
@@ -93,23 +108,26 @@ export function openApi(): Schema {
       schemas: {
         Message: {
           type: "object",
-          oneOf: ["topic", "topics", "user", "session"].map((name) => ({ required: [name] })),
+          additionalProperties: false,
+          ...oneOf("topic", "topics", "user", "session"),
           properties: {
             topic: TOPIC,
-            topics: { type: "array", minItems: 1, maxItems: PUBLISH_LIMITS.topics, items: TOPIC },
+            topics: { type: "array", minItems: 1, maxItems: PUBLISH_LIMITS.topics, items: LISTED_TOPIC },
             user: { ...SUBJECT, description: "A user, on whose personal topic it goes" },
             session: { ...SUBJECT, description: "A session, likewise" },
-            data: { type: "object", description: "A hint, never the data itself; its top-level scalars are what filters see", default: {} },
+            data: DATA,
             idempotencyKey: {
               type: "string",
               minLength: 1,
               maxLength: limits.keyLength,
+              pattern: "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
               description: "The same key within 5 minutes is the same message",
             },
             except: {
               type: "object",
               description: "Whom to leave out",
-              properties: { user: SUBJECT, session: SUBJECT, client: SUBJECT },
+              additionalProperties: false,
+              properties: { user: SUBJECT, session: SUBJECT, client: CLIENT },
             },
           },
         },
@@ -127,7 +145,7 @@ export function openApi(): Schema {
                     properties: {
                       topic: { type: "string", description: "$user or $session where it went to one" },
                       epoch: { type: "string", maxLength: limits.epochLength },
-                      offset: { type: "integer", minimum: 1 },
+                      offset: { ...OFFSET, minimum: 1 },
                     },
                   },
                   { type: "object", required: ["topic", "error"], properties: { topic: { type: "string" }, error: ref("Error") } },
@@ -141,18 +159,27 @@ export function openApi(): Schema {
         Ready: {
           type: "object",
           required: ["status", "redis"],
-          properties: { status: { enum: ["ready", "degraded"] }, redis: { type: "string" }, problem: { type: "string" } },
+          properties: {
+            status: { enum: ["ready", "degraded", "starting", "draining"] },
+            redis: { type: "string" },
+            problem: { type: "string" },
+          },
         },
         Failure: { type: "object", required: ["error"], properties: { error: ref("Error") } },
         Error: {
           type: "object",
           required: ["code", "message", "retry"],
           properties: {
-            code: { type: "string", examples: Object.keys(codes) },
+            code: { type: "string", enum: Object.keys(codes), description: "Act by retry where a newer relay says another one" },
             message: { type: "string" },
-            retry: { type: "string", examples: ["never", "refresh", "later"] },
-            after: { type: "integer", description: "Milliseconds to wait" },
-            reason: { type: "object", description: "The backend's own {code, message}" },
+            retry: { type: "string", enum: ["never", "refresh", "later"] },
+            after: { type: "integer", minimum: 0, description: "Milliseconds to wait" },
+            reason: {
+              type: "object",
+              additionalProperties: true,
+              properties: { code: REASON_CODE, message: { type: "string" } },
+              description: "The backend's own words",
+            },
           },
         },
       },
