@@ -205,10 +205,18 @@ function describe(value: unknown): string {
   return typeof value === "object" && value !== null ? "an object" : String(value);
 }
 
-/** The times that a judgement rests on: a wrong clock shows in them. */
+/** The times that a judgement rests on, as they are by the relay's clock: a wrong clock shows in them. */
 function times({ iat, exp, nbf, until }: JsonObject, now: number): string {
-  const named = Object.entries({ iat, nbf, exp, until }).filter(([, time]) => isTime(time));
-  return [...named.map(([name, time]) => `${name} ${time}`), `the relay's time ${now.toFixed(1)}`].join(", ");
+  const named = Object.entries({ iat, nbf, exp, until }).flatMap(([name, time]) => (isTime(time) ? `${name} ${distance(time, now)}` : []));
+  return `by the relay's clock ${named.join(", ")}`;
+}
+
+/** A few seconds tell nothing of clocks, and two refusals of one kind are to have the same words. */
+const MOMENT = 10;
+
+function distance(time: number, now: number): string {
+  if (Math.abs(time - now) < MOMENT) return "just now";
+  return time > now ? `in ${Math.ceil(time - now)} s` : `${Math.floor(now - time)} s ago`;
 }
 
 function invalid(message: string): BellwireError {

@@ -14,6 +14,8 @@ export interface Logger {
   info(message: string): void;
   /** @param allowed the origins listed so far */
   originRefused(origin: string, allowed: readonly string[]): void;
+  /** Clients were refused. The caller sees to it that there are few such lines. */
+  refused(message: string, fields: object): void;
   /** A failure of ours, with its cause. */
   failure(stage: string, error: unknown): void;
 }
@@ -63,6 +65,7 @@ export function createLogger(options: LoggerOptions = {}): Logger {
     warn: (message) => sparsely("warn", message),
     info: (message) => say("info", message),
     originRefused: (origin, allowed) => sparsely("warn", `Refused a page from ${printable(origin)}; ${originRemedy(origin, allowed)}`),
+    refused: (message, fields) => say("warn", printable(message), { ...fields }),
     failure: (stage, error) =>
       sparsely("error", `${stage}: ${describe(error)}`, { stage, stack: error instanceof Error ? error.stack : undefined }),
   };

@@ -42,6 +42,7 @@ import { Gateway } from "./socket/gateway.js";
 import { Lifetimes } from "./socket/lifetimes.js";
 import { ServerSubscriptions } from "./socket/server-subscriptions.js";
 import { Subscriptions } from "./socket/subscriptions.js";
+import { RefusalLog } from "./refusal-log.js";
 import { StallWatch } from "./stall.js";
 import { Stats } from "./stats.js";
 import { createTypeHint } from "./type-hint.js";
@@ -167,6 +168,8 @@ export class Relay {
       sendTickets: (connection, changed) => gateway.sendTickets(connection, changed),
     });
     const attendance = this.#attendance;
+    const refusals = new RefusalLog({ say: (message, fields) => this.#logger.refused(message, fields) });
+    subscriptions.onRefused = (site, error) => refusals.refused(site, "subscription", error);
     const calls = new ClientCalls({
       hooks,
       log,
@@ -179,6 +182,7 @@ export class Relay {
       subscriptions,
       stats,
       logger: this.#logger,
+      refusals,
       origins: config.origins,
       maxWaitingBytes: config.limits.waitingBytes,
       maxFrameBytes: MAX_FRAME_BYTES,
@@ -198,7 +202,10 @@ export class Relay {
     gateway.observers.push(lifetimes, held);
     subscriptions.observers.push(lifetimes);
     attendance.observe(gateway, subscriptions);
-    this.#closers.push(() => lifetimes.close());
+    this.#closers.push(
+      () => lifetimes.close(),
+      () => refusals.close(),
+    );
     return gateway;
   }
 

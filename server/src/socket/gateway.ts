@@ -8,6 +8,7 @@ import type { Admission, AdmittedConnection, Arrival } from "../auth/admission.j
 import { toBellwireError } from "../failure.js";
 import { Disconnected } from "../hooks/hooks.js";
 import type { Logger } from "../logger.js";
+import type { RefusalLog } from "../refusal-log.js";
 import type { Stats } from "../stats.js";
 import type { ClientCalls } from "./client-calls.js";
 import { Connection, type ConnectionHost, type Subscription } from "./connection.js";
@@ -28,6 +29,8 @@ export interface GatewayOptions {
   readonly subscriptions: Subscriptions;
   readonly stats: Stats;
   readonly logger: Logger;
+  /** Tells the operator why connections are refused. */
+  readonly refusals: Pick<RefusalLog, "refused">;
   readonly origins: AllowedOrigins;
   readonly maxWaitingBytes: number;
   /** Bytes of the largest frame or request body a client may send. */
@@ -132,7 +135,7 @@ export class Gateway implements ConnectionHost {
       this.#enter(socket).then(
         () => next(),
         (error: unknown) => {
-          const refused = this.#refused(error);
+          const refused = this.#turnedAway(socket, error);
           next(connectError(refused));
           this.#refusals.add(socket.client, refused);
         },
@@ -236,6 +239,13 @@ export class Gateway implements ConnectionHost {
   #refreshing(): RefreshOptions {
     const { admission, lifetimes, subscriptions } = this.#options;
     return { admission, lifetimes, most: subscriptions.limits.perFrame };
+  }
+
+  #turnedAway({ nsp }: Socket, error: unknown): BellwireError {
+    const refused = this.#refused(error);
+    const site = siteOfNamespace(nsp.name);
+    if (site !== undefined) this.#options.refusals.refused(site, "connection", refused);
+    return refused;
   }
 
   #refused(error: unknown): BellwireError {

@@ -69,6 +69,8 @@ export class Subscriptions {
   readonly #admission: Admission;
   readonly limits: SubscriptionLimits;
   readonly observers: SubscriptionObserver[] = [];
+  /** Told of each item that a client asked for in vain. */
+  onRefused: ((site: string, error: BellwireError) => void) | undefined;
   /** Open subscriptions on this relay, without the personal topics that everybody has. */
   count = 0;
 
@@ -184,9 +186,9 @@ export class Subscriptions {
   }
 
   #finish(connection: Connection, step: Step): SubscribeResult {
-    if ("error" in step) return { id: step.id, error: step.error.toJSON() };
+    if ("error" in step) return this.#refuse(connection, step.id, step.error);
     const result = this.#join(connection, step);
-    return result instanceof BellwireError ? { id: step.request.id, error: result.toJSON() } : result;
+    return result instanceof BellwireError ? this.#refuse(connection, step.request.id, result) : result;
   }
 
   /** The last step, synchronous: it looks once more whether it may be, joins, and tells where it stands. Never throws. */
@@ -213,6 +215,12 @@ export class Subscriptions {
     } finally {
       this.#feeds.release(feed);
     }
+  }
+
+  #refuse(connection: Connection, id: string, error: BellwireError): SubscribeResult {
+    // What was unsubscribed meanwhile, or lost its connection, was not refused.
+    if (error.code !== "not-found" && !connection.closed && !id.startsWith("$")) this.onRefused?.(connection.site, error);
+    return { id, error: error.toJSON() };
   }
 
   #recover(connection: Connection, { request, feed, older }: Prepared): Exclude<Recovery, "older"> {
