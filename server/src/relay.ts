@@ -7,6 +7,7 @@ import type { Transport } from "@bellwire/emitter";
 import { redisAddress } from "@bellwire/emitter/internal";
 import { askPresence, createAttendance, listPresence, type AttendanceToClose } from "./attendance.js";
 import { Admission } from "./auth/admission.js";
+import { Clocks } from "./auth/clocks.js";
 import { Keyring } from "./auth/keyring.js";
 import { Tickets } from "./auth/tickets.js";
 import type { Config } from "./config/config.js";
@@ -132,6 +133,7 @@ export class Relay {
       keyring,
       tickets: new Tickets(keyring, { life: config.ticketLife }),
       revocations: this.#control.revocations,
+      clocks: new Clocks({ now: () => this.#control.revocations.now, onDiffering: (message) => this.#logger.warn(message) }),
       anonymous: config.anonymous,
     });
     this.subscriptions = new Subscriptions(this.feeds, admission, {
@@ -163,6 +165,7 @@ export class Relay {
     const lifetimes: Lifetimes = new Lifetimes({
       hooks,
       subscriptions,
+      now: () => this.#control.revocations.now,
       grace,
       onTrouble: (error) => this.#logger.failure("lifetimes", error),
       sendTickets: (connection, changed) => gateway.sendTickets(connection, changed),

@@ -11,6 +11,7 @@ import {
 import type { Asker, ConnectReply, Hooks } from "../hooks/hooks.js";
 import type { Holder, Permit, Scope } from "../revocations/revocation.js";
 import type { Revocations } from "../revocations/revocations.js";
+import { Clocks } from "./clocks.js";
 import type { Keyring } from "./keyring.js";
 import { authoritiesFor, dated, relisted, type ConnectionPermit } from "./permits.js";
 import type { SubscriptionProof, TicketedProof, Tickets } from "./tickets.js";
@@ -30,6 +31,8 @@ export interface AdmissionOptions {
   readonly keyring: Keyring;
   readonly tickets: Tickets;
   readonly revocations: Pick<Revocations, "current" | "refuses">;
+  /** Default: this process's clock, and nobody is told of others. */
+  readonly clocks?: Clocks;
   /** May visitors without a user connect to this site? */
   readonly anonymous: (site: string) => boolean;
 }
@@ -69,6 +72,7 @@ export class Admission {
   readonly #hooks: Hooks;
   readonly #keyring: Keyring;
   readonly #revocations: Pick<Revocations, "current" | "refuses">;
+  readonly #clocks: Clocks;
   readonly #anonymous: (site: string) => boolean;
 
   constructor(options: AdmissionOptions) {
@@ -76,6 +80,7 @@ export class Admission {
     this.#keyring = options.keyring;
     this.tickets = options.tickets;
     this.#revocations = options.revocations;
+    this.#clocks = options.clocks ?? new Clocks({ now: seconds, onDiffering: () => undefined });
     this.#anonymous = options.anonymous;
   }
 
@@ -106,9 +111,9 @@ export class Admission {
 
   async #byTokenOrHook(site: string, { token, data }: Readonly<Record<string, unknown>>, arrival: Arrival): Promise<ConnectionPermit> {
     const claims = isAbsent(token) ? undefined : verifyToken(this.#keyring, site, token);
-    const permit = claims === undefined ? undefined : this.#unrevoked(parseConnectClaims(claims, site, seconds()), arrival.client);
+    const permit = claims === undefined ? undefined : this.#fresh(claims, this.#parseConnect(claims, site), arrival.client);
     // The time of the question stands for that of a token: whatever is revoked while it is answered is revoked.
-    const iat = seconds();
+    const iat = this.#clocks.now;
     const asked = this.#hooks.connect({
       site,
       user: permit?.user ?? "",
@@ -123,6 +128,28 @@ export class Admission {
     if (asked !== undefined) return this.#unrevoked(merge(site, permit, await asked, iat), arrival.client);
     if (permit === undefined) throw new BellwireError("token-missing", "A token is needed");
     return permit;
+  }
+
+  #parseConnect(claims: unknown, site: string): ConnectionPermit {
+    const issued = this.#issued(claims, site);
+    const permit = parseConnectClaims(claims, site, seconds());
+    return { ...permit, iat: issued ?? permit.iat };
+  }
+
+  /** When a token was issued at the earliest, whatever else is wrong with it; undefined where it does not say. */
+  #issued(claims: unknown, site: string): number | undefined {
+    const iat = asObject(claims)?.iat;
+    return typeof iat === "number" && Number.isFinite(iat) ? this.#clocks.issued(site, iat) : undefined;
+  }
+
+  /** As `#unrevoked`, and says when a token issued now would do where the clocks differ. */
+  #fresh(claims: unknown, permit: ConnectionPermit, client: unknown): ConnectionPermit {
+    try {
+      return this.#unrevoked(permit, client);
+    } catch (error) {
+      const isDated = asObject(claims)?.iat === permit.iat;
+      throw isDated || !(error instanceof BellwireError) ? error : revoked(CLOCKS_AFTER_MS);
+    }
   }
 
   #unrevoked(permit: ConnectionPermit, client: unknown): ConnectionPermit {
@@ -165,7 +192,10 @@ export class Admission {
 
   #readSubscribeToken(visitor: Visitor, token: unknown): SubscribePermit | BellwireError {
     try {
-      return parseSubscribeClaims(verifyToken(this.#keyring, visitor.site, token), visitor, seconds());
+      const claims = verifyToken(this.#keyring, visitor.site, token);
+      const issued = this.#issued(claims, visitor.site);
+      const permit = parseSubscribeClaims(claims, visitor, seconds());
+      return { ...permit, iat: issued ?? permit.iat };
     } catch (error) {
       return toBellwireError(error);
     }
@@ -190,7 +220,7 @@ export class Admission {
   }
 
   async #byHook(visitor: Visitor, { topic, filter, ticket }: SubscriptionQuestion): Promise<AdmittedSubscription> {
-    const iat = seconds();
+    const iat = this.#clocks.now;
     const asked = this.#hooks.subscribe({ ...visitor.asker, topic, filter: filterObject(filter), params: {} });
     if (asked === undefined) {
       if (ticket !== undefined && ticket !== null)
@@ -209,7 +239,7 @@ export class Admission {
    */
   renewConnection(visitor: Visitor, token: unknown): ConnectionPermit {
     const { site, user, session } = visitor.permit;
-    const fresh = parseConnectClaims(verifyToken(this.#keyring, site, token), site, seconds());
+    const fresh = this.#parseConnect(verifyToken(this.#keyring, site, token), site);
     if (fresh.user !== user) throw new BellwireError("forbidden", "The token was issued to another user");
     if (user === "" && fresh.session !== session) throw new BellwireError("forbidden", "The token was issued to another session");
     const subscriptions = relisted(visitor.permit.subscriptions, visitor.permit, fresh.subscriptions);
@@ -251,8 +281,13 @@ function proof(
   return { topic, filter: filter.canonical, iat, jti, until };
 }
 
-function revoked(): BellwireError {
-  return new BellwireError("revoked", "What this was allowed by has been revoked: ask with a new token");
+/** Where a backend's clock is ahead its tokens are told from those before a revocation after so long, milliseconds. */
+const CLOCKS_AFTER_MS = 2000;
+
+function revoked(after?: number): BellwireError {
+  const message = "What this was allowed by has been revoked: ask with a new token";
+  if (after === undefined) return new BellwireError("revoked", message);
+  return new BellwireError("revoked", `${message}, in a moment, since the backend's clock is ahead of the relay's`, { after });
 }
 
 function seconds(): number {

@@ -105,7 +105,8 @@ export class Control {
     const { stats } = this.#options;
     const onRefused = (error: BellwireError): void => stats.refuse(error.code);
     const onTrouble = (error: unknown): void => this.#trouble(error, "registry");
-    const keeper = new Keeper({ registry, connections, subscriptions, onRefused, onTrouble });
+    const now = (): number => this.revocations.now;
+    const keeper = new Keeper({ registry, connections, subscriptions, now, onRefused, onTrouble });
     observers.push(keeper);
     keeper.start();
     return keeper;

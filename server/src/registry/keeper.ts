@@ -12,6 +12,8 @@ export interface KeeperOptions {
   /** This relay's connections. */
   readonly connections: ReadonlySet<Connection>;
   readonly subscriptions: Pick<Subscriptions, "hold" | "endHeld" | "endWithin">;
+  /** The clock that permits are dated by, epoch seconds. */
+  readonly now: () => number;
   /** A subscription that was to be made could not be. */
   readonly onRefused: (error: BellwireError) => void;
   /** The registry can't be read or written; it is tried again. */
@@ -113,7 +115,7 @@ export class Keeper implements ConnectionObserver {
    * Subscribes a connection for one of its owners.
    * @param decided when that was known to stand, epoch seconds
    */
-  hold(connection: Connection, { topic, filter, owner }: Kept, decided: number = Date.now() / 1000): void {
+  hold(connection: Connection, { topic, filter, owner }: Kept, decided: number = this.#options.now()): void {
     const { subscriptions, onRefused } = this.#options;
     const name = topic + filter.canonical;
     const kept = this.#kept.get(connection) ?? new Map<string, Kept>();
@@ -200,7 +202,7 @@ export class Keeper implements ConnectionObserver {
   async #readUntilFresh(connection: Connection, reading: Reading): Promise<boolean> {
     for (let readings = 0; readings < MOST_READINGS; readings++) {
       reading.stale = false;
-      const asked = Date.now() / 1000;
+      const asked = this.#options.now();
       const standing = await this.#options.registry.of(connection.site, connection);
       if (connection.closed) return true;
       if (reading.stale) continue;

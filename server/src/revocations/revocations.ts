@@ -1,6 +1,7 @@
 import { MAX_REVOCATIONS, REVOCATION_LIFE_MS, within } from "@bellwire/emitter/internal";
 import { RevocationIndex } from "./revocation-index.js";
 import { parseRevocation, type Holder, type Permit, type Revocation, type Scope, type StoredRevocation } from "./revocation.js";
+import { StoreClock } from "./store-clock.js";
 import { REVOCATION_PAGE, type RevocationStore } from "./store.js";
 
 export interface RevocationsOptions {
@@ -27,6 +28,7 @@ const MAX_PAGES = (2 * MAX_REVOCATIONS) / REVOCATION_PAGE;
 export class Revocations {
   readonly #options: RevocationsOptions;
   readonly #known = new RevocationIndex();
+  readonly #clock = new StoreClock();
   /** The latest time among those known, epoch milliseconds. */
   #newest = 0;
   /** Texts in the store that are no revocations. */
@@ -64,6 +66,11 @@ export class Revocations {
   /** Revocations in force. */
   get size(): number {
     return this.#known.size;
+  }
+
+  /** The time by the clock that revocations are dated by, epoch seconds. */
+  get now(): number {
+    return this.#clock.now;
   }
 
   /** @param scope of a subscription; undefined for a connection */
@@ -108,7 +115,9 @@ export class Revocations {
   async #read(): Promise<boolean> {
     const doubts = this.#doubts;
     try {
+      const asked = Date.now();
       const page = await this.#options.store.read(this.#newest, 0);
+      this.#clock.read(page.now, asked, Date.now());
       this.#take(page.rows, page.now);
       // What came in out of order, or has gone, shows in the number.
       const differs = (): boolean => page.count !== this.#known.size + this.#unreadable;

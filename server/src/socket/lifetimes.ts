@@ -12,6 +12,8 @@ import type { Subscriptions } from "./subscriptions.js";
 export interface LifetimesOptions {
   readonly hooks: Hooks;
   readonly subscriptions: Subscriptions;
+  /** The clock that permits are dated by, epoch seconds. */
+  readonly now: () => number;
   /** Seconds that something outlives its end while the backend that would prolong it can't be asked. Default 25. */
   readonly grace?: number | undefined;
   /** Sends a connection's or subscription's fresh ticket. */
@@ -173,7 +175,8 @@ export class Lifetimes implements ConnectionObserver, SubscriptionObserver {
   #askSubscribe(connection: Connection, subscription: Subscription): Promise<Outcome> | undefined {
     const { topic, filter, proof } = subscription;
     if (proof.hooked !== true) return undefined;
-    const iat = Date.now() / 1000;
+    // The time of the question stands for that of a token: whatever is revoked while it is answered is revoked.
+    const iat = this.#options.now();
     const asked = this.#options.hooks.subscribe({ ...askerOf(connection), topic, filter: filterObject(filter), params: {} });
     return asked?.then(({ until }) => {
       if (!isAhead(until)) return "refused";
