@@ -82,6 +82,23 @@ function contract(name: string, open: (life?: number) => Promise<Registry>): voi
       expect(await held(registry)).to.deep.equal([]);
     });
 
+    it("keeps an unsubscribe with its time where nothing is held, for what tokens list, and no revocation", async () => {
+      const registry = await open();
+      const before = Date.now() * 1000;
+      await store(registry, "unsubscribe", { user: "ann", topic: "T" });
+      await store(registry, "unsubscribe", { topic: "U*" });
+      await store(registry, "revoke", { user: "ann", topic: "V" }, "6");
+      const { held: none, ends } = await registry.of("5", ANN);
+      expect(none).to.deep.equal([]);
+      expect(ends.map(({ topic, wide }) => [topic, wide])).to.have.deep.members([
+        ["T", false],
+        ["U*", false],
+      ]);
+      for (const { stamp } of ends) expect(stamp).to.be.within(before - 1e6, Date.now() * 1000 + 1e6);
+      expect((await registry.of("5", { ...ANN, user: "bob" })).ends.map(({ topic }) => topic)).to.deep.equal(["U*"]);
+      expect((await registry.of("6", ANN)).ends).to.deep.equal([]);
+    });
+
     it("ends for everybody on a site, whoever holds it", async () => {
       const registry = await open();
       await store(registry, "unsubscribe", { topic: "T" });
