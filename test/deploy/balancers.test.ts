@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { expect } from "chai";
 import { requires } from "../house/requires.js";
 import { read } from "../house/tree.js";
@@ -173,6 +174,39 @@ function behaviour(kind: Kind): void {
     const through = await fetch(`${balancer.url}/client.js`);
     expect([through.status, await through.text()]).to.deep.equal([direct.status, await direct.text()]);
   });
+
+  if (kind === "haproxy") {
+    it("leaves polling sessions with a relay that drains until it says bye to each, with and without cookies", async () => {
+      const drained = relays.all[1] as RelayProcess;
+      await connect(6, "polling");
+      await connect(6, "polling", { withCredentials: true });
+      const endings = new Map(clients.map((client) => [client, [] as string[]]));
+      for (const [client, said] of endings) {
+        for (const name of ["draining", "bye", "disconnect"]) client.socket.on(name, () => said.push(name));
+      }
+      const expected = [await publish(drained)];
+      await allHear(expected);
+      expect(await drained.connections()).to.be.within(1, clients.length - 1);
+      const ended = drained.end("SIGTERM");
+      try {
+        let exit: number | null | undefined;
+        void ended.then((code) => (exit = code));
+        // Each message ends a poll, and the next one is HAProxy's to place.
+        while (exit === undefined) {
+          expected.push(await publish(relays.all[0] as RelayProcess));
+          await setTimeout(300);
+        }
+        expect(exit).to.equal(0);
+        expected.push(await publish(relays.all[0] as RelayProcess));
+        await allHear(expected);
+        const moved = [...endings.values()].filter((said) => said.includes("draining"));
+        expect(moved).to.have.length.above(0);
+        for (const said of moved) expect(said).to.deep.equal(["draining", "bye", "disconnect"]);
+      } finally {
+        await drained.run();
+      }
+    });
+  }
 
   // The last one: sessions that it leaves behind at relays live on there until their pings time out.
   it("moves the clients of a killed relay to the others, where they hear what they missed", async () => {
