@@ -4,7 +4,7 @@ import { requires } from "../house/requires.js";
 import { read } from "../house/tree.js";
 import { Balancer, type Kind } from "./balancers.js";
 import { type ClientOptions, ReturningClient, TOPIC } from "./client.js";
-import { eventually, type RelayProcess, Relays, statusOf } from "./relays.js";
+import { eventually, type RelayProcess, Relays, SITE, statusOf } from "./relays.js";
 import { StandIn } from "./stand-in.js";
 
 const TRANSPORTS = {
@@ -118,6 +118,26 @@ function behaviour(kind: Kind): void {
     await eventually("they are upgraded", () => group.every((client) => client.transport === "websocket"));
     await allHear([await publish(relays.all[2] as RelayProcess)]);
     for (const client of group) expect(client.arrivals).to.equal(1);
+  });
+
+  it("brings back, once and at once, whoever is told bye", async () => {
+    const group = [...(await connect(3, "websocket")), ...(await connect(3, "polling")), ...(await connect(3, "upgrade"))];
+    await eventually("they are upgraded", () => group.slice(6).every((client) => client.transport === "websocket"));
+    const byes: string[] = [];
+    for (const client of group) client.socket.on("bye", ({ retry }: { retry: string }) => byes.push(retry));
+    const expected = [await publish(relays.all[0] as RelayProcess)];
+    await allHear(expected);
+    const response = await fetch(`http://127.0.0.1:${relays.all[0]?.internalPort}/v1/sites/${SITE}/disconnect`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${relays.apiKey}`, "content-type": "application/json" },
+      body: JSON.stringify({ user: "ann", code: "unavailable" }),
+    });
+    expect(response.status, await response.text()).to.equal(200);
+    expected.push(await publish(relays.all[1] as RelayProcess));
+    // A WebSocket whose end a balancer does not pass on is deaf until its ping times out, after 25 s.
+    await eventually("all are back", () => group.every((client) => client.arrivals === 2 && client.there));
+    await allHear(expected);
+    expect(byes).to.deep.equal(Array.from({ length: 9 }, () => "later"));
   });
 
   it("knows the path of a public URL such as wss://example.com/ws", async function () {
