@@ -11,7 +11,9 @@ export type { Replay };
  * - `connecting`: asking for a token, or opening the connection
  * - `connected`
  * - `waiting`: the connection is lost, the next attempt is due
- * - `off`: the backend said 401 or `enabled: false`, or this is a server-side rendering; quiet until `connect()`
+ * - `off`: the backend said 401 or `enabled: false`, or this is a server-side rendering; until `connect()`, or until the page wakes and
+ *   somebody is signed in. A session that was up says why in `client.error`, and is also tried again with a new subscription and
+ *   after a while, first after 15 to 30 s
  * - `failed`: refused for good, see `client.error`; stays so until `connect()`
  * - `closed`: by `close()`; stays so until `connect()`
  */
@@ -109,9 +111,9 @@ export interface Client extends Disposable {
   /** The random id of this page load: pass it to the backend, for `except: {client}`. */
   readonly id: string;
   readonly state: State;
-  /** Why `state` is `failed`, or `waiting`; undefined once connected. */
+  /** Why `state` is `failed`, `waiting`, or `off` after there was a session; undefined once connected. */
   readonly error: ClientError | undefined;
-  /** Whom the relay takes this connection for; null: anonymous; undefined before the first connection. */
+  /** Whom the relay takes this connection for; null: anonymous; undefined before the first connection, and while there is no session. */
   readonly user: string | null | undefined;
   readonly session: string | null | undefined;
   /**

@@ -1,4 +1,5 @@
 import { isOffset, type JsonObject } from "@bellwire/protocol";
+import { createAnnounce } from "./announce.js";
 import type { Client, ClientEvents, State } from "./api.js";
 import { Calls } from "./calls.js";
 import { createBackoff } from "./connection/backoff.js";
@@ -45,10 +46,9 @@ export function createClient(options: ClientOptions): Client {
   const ageOf = (time: number): number => Math.max(0, Date.now() + ahead - time);
 
   const listeners = new Listeners<ClientEvents>();
-  const { report, whole } = createReporter(
-    options.onError,
-    (error) => listeners.emit("error", error, uncaught),
-    () => registry.all().flatMap(({ topic, status }) => (status === "subscribed" ? [] : [topic])),
+  const listener = (error: Error): boolean => listeners.emit("error", error, uncaught);
+  const { report, whole } = createReporter(options.onError, listener, () =>
+    registry.all().flatMap(({ topic, status }) => (status === "subscribed" ? [] : [topic])),
   );
   const emit = <Name extends keyof ClientEvents>(name: Name, event: ClientEvents[Name]): boolean => listeners.emit(name, event, report);
 
@@ -88,7 +88,9 @@ export function createClient(options: ClientOptions): Client {
     handshake,
     backoff,
     random,
+    offDelay: reconnect?.offDelay,
     report,
+    announce: createAnnounce(options.onError, listener),
     renewable: tokens.renewable,
     withCredentials: options.credentials === "include",
     auth: () => ({ v: 1, client, ...(data === undefined ? {} : { data }), ...(held.since.length === 0 ? {} : { since: held.since }) }),
@@ -116,11 +118,13 @@ export function createClient(options: ClientOptions): Client {
   }
 
   function onState(state: State): void {
+    if (state === "off" || state === "failed" || state === "closed") hello = {};
     const error = ended();
     if (error !== undefined) {
       // Whoever signs in next gets tickets and server-made subscriptions of their own.
       for (const wire of registry.all()) wire.ticket = undefined;
-      held.clear();
+      // A session that is back from `off` goes on where it was.
+      if (state !== "off") held.clear();
       calls.fail(error);
     }
     emit("state", state);
@@ -147,7 +151,16 @@ export function createClient(options: ClientOptions): Client {
     get session() {
       return hello.session as string | null | undefined;
     },
-    ...createSubscribe({ registry, report, reachable, lost: () => connection.error, schedule: () => sender.schedule() }),
+    ...createSubscribe({
+      registry,
+      report,
+      reachable,
+      lost: () => connection.error,
+      schedule() {
+        connection.nudge();
+        sender.schedule();
+      },
+    }),
     ...createQuestions(async (event, payload, timeout) => {
       demand();
       const error = ended();

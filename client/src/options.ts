@@ -45,6 +45,11 @@ export interface ClientOptions {
 export interface ReconnectOptions {
   /** Milliseconds: the upper bound of the wait before each attempt; the last one stays. Default 1, 2, 4, 8, 16, 30 s. */
   readonly delays?: readonly number[];
+  /**
+   * Milliseconds before the first attempt to come back from `off`, of a session that was up; from one to two of that, at random, then
+   * twice as long each time, up to 16 times. Default 15,000.
+   */
+  readonly offDelay?: number;
   /** From 0 up to 1: where below the bound. Default Math.random. */
   readonly random?: () => number;
 }

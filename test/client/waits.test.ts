@@ -110,6 +110,41 @@ describe("the schedule of attempts", () => {
     expect(runs()).to.equal(2);
   });
 
+  it("comes back seldom from off, and ever more so, unless something happens; that not at once either", () => {
+    const { schedule, runs } = counted();
+    const waits = Array.from({ length: 7 }, (_, i) => {
+      const begin = Date.now();
+      schedule.seldom();
+      while (runs() === i) mock.timers.tick(1000);
+      return Date.now() - begin;
+    });
+    expect(waits).to.deep.equal([15, 30, 60, 120, 240, 240, 240].map((seconds) => seconds * 1000));
+    schedule.reset();
+    schedule.seldom();
+    schedule.hurry();
+    mock.timers.tick(999);
+    expect(runs()).to.equal(7);
+    mock.timers.tick(1);
+    expect(runs()).to.equal(8);
+  });
+
+  it("comes back from off by itself never where nobody was signed in, and with a wake at most every 30 s", () => {
+    const { schedule, runs } = counted();
+    schedule.later(later);
+    schedule.idle();
+    mock.timers.tick(1_000_000);
+    expect(runs()).to.equal(0);
+    schedule.hurry();
+    mock.timers.tick(0);
+    expect(runs()).to.equal(1);
+    schedule.idle();
+    schedule.hurry();
+    mock.timers.tick(29_999);
+    expect(runs()).to.equal(1);
+    mock.timers.tick(1);
+    expect(runs()).to.equal(2);
+  });
+
   it("begins nothing anew once the attempt came to something", () => {
     const { schedule, runs } = counted();
     schedule.again(Date.now());

@@ -23,7 +23,11 @@ export interface ConnectionParts {
   readonly withCredentials: boolean;
   readonly backoff: Backoff;
   readonly random: () => number;
+  /** As ReconnectOptions say. */
+  readonly offDelay: number | undefined;
   readonly report: Report;
+  /** Tells of an error that must not pass in silence, though the client may come back from it by itself. */
+  readonly announce: Report;
   /** What goes into the handshake beside the credential. */
   auth(): Auth;
   onState(state: State): void;
@@ -54,12 +58,14 @@ export class Connection {
   readonly #schedule: Schedule;
   #attempt: Attempt | undefined;
   #pollingOnly = false;
+  /** Whether there was a connection since the application last ended one, or was told that there will be none. */
+  #wasUp = false;
   #drainTimer: ReturnType<typeof setTimeout> | undefined;
   #stopWake: (() => void) | undefined;
 
   constructor(parts: ConnectionParts) {
     this.#parts = parts;
-    this.#schedule = new Schedule(parts.backoff, parts.random, () => void this.#begin());
+    this.#schedule = new Schedule(parts.backoff, parts.random, () => void this.#begin(), parts.offDelay);
   }
 
   /** Connects, unless that is under way. Also leads back from `off`, `failed` and `closed`. */
@@ -73,8 +79,14 @@ export class Connection {
     this.#set("connecting");
   }
 
-  stop(state: "closed" | "off" | "failed", error?: ClientError): void {
+  /** Something new waits for a connection: from `off` that is a reason to look whether the session is back. */
+  nudge(): void {
+    if (this.state === "off" && this.#wasUp && this.#attempt === undefined) this.#schedule.hurry();
+  }
+
+  stop(state: "closed" | "failed", error?: ClientError): void {
     this.#drop();
+    this.#wasUp = false;
     this.#stopWake?.();
     this.#stopWake = undefined;
     // Somebody else may be signed in when it opens again.
@@ -93,14 +105,16 @@ export class Connection {
     const attempt: Attempt = { begun: Date.now(), control: new AbortController() };
     const { signal } = attempt.control;
     this.#attempt = attempt;
-    this.#set("connecting");
+    // From `off` only once there is somebody to connect: a page that shows the state must not flicker.
+    if (this.state !== "off") this.#set("connecting");
     // A listener of the state may have closed it.
     if (signal.aborted) return;
     try {
       const way = await this.#parts.handshake.prepare(signal);
       if (signal.aborted) return;
-      if (typeof way === "string") this.stop("off");
-      else attempt.link = this.#openLink(way);
+      if (typeof way === "string") return this.#off(way);
+      this.#set("connecting");
+      if (!signal.aborted) attempt.link = this.#openLink(way);
     } catch (thrown) {
       if (!signal.aborted) this.#lost(toClientError(thrown, "No connection token"));
     }
@@ -130,6 +144,7 @@ export class Connection {
     this.#attempt = undefined;
     this.link = link;
     this.error = undefined;
+    this.#wasUp = true;
     this.#schedule.up();
     this.#set("connected");
     // A listener of the state may have closed it.
@@ -167,6 +182,25 @@ export class Connection {
     else this.#schedule.later(error);
     this.#set("waiting");
     this.#parts.report(error);
+  }
+
+  /** The backend says that nobody is signed in, or that there is no realtime. A session that was up may be back in a moment. */
+  #off(reason: string): void {
+    const isNew = this.state !== "off";
+    if (isNew) this.#schedule.reset();
+    this.#drop();
+    this.#parts.handshake.ticket = undefined;
+    if (!this.#wasUp) this.#schedule.idle();
+    else {
+      this.#schedule.seldom();
+      this.error = new ClientError({
+        code: "token-missing",
+        message: `${reason}. It is asked again when the page wakes and now and then; connect() asks at once`,
+        retry: "refresh",
+      });
+    }
+    this.#set("off");
+    if (isNew && this.error !== undefined && this.state === "off") this.#parts.announce(this.error);
   }
 
   #wake(): void {

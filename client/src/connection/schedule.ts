@@ -8,6 +8,13 @@ const WAKE_SPREAD = 250;
 /** What was begun less than this many milliseconds before a wake may yet come to something. */
 const FRESH = 1000;
 
+/** Milliseconds before the first attempt from `off`; twice as long before each further one, up to 16 times that. */
+const OFF_DELAY = 15_000;
+/** An attempt from `off` is not brought forward to before this part of its wait. */
+const OFF_FLOOR = 1 / 15;
+/** The same where nobody ever was signed in, in milliseconds. */
+const IDLE = 30_000;
+
 /** How long what began then still has after a wake, in milliseconds, before it is begun anew. */
 export function grace(begun: number): number {
   return Math.max(0, begun + FRESH - Date.now());
@@ -18,16 +25,18 @@ export class Schedule {
   readonly #backoff: Backoff;
   readonly #random: () => number;
   readonly #run: () => void;
+  readonly #offDelay: number;
   #attempts = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #due = 0;
   #notBefore = 0;
   #upSince: number | undefined;
 
-  constructor(backoff: Backoff, random: () => number, run: () => void) {
+  constructor(backoff: Backoff, random: () => number, run: () => void, offDelay: number = OFF_DELAY) {
     this.#backoff = backoff;
     this.#random = random;
     this.#run = run;
+    this.#offDelay = offDelay;
   }
 
   /** Waits since the last good connection, or since there was a reason to begin anew. */
@@ -54,6 +63,20 @@ export class Schedule {
   /** Runs at once, the first time; a fleet that does nothing but drain must not be run around in circles. */
   next(): void {
     this.in(this.#attempts++ === 0 ? 0 : this.#backoff(this.#attempts));
+  }
+
+  /** Runs after a long wait, since the backend says that nobody is signed in: sooner only where something has happened. */
+  seldom(): void {
+    const wait = this.#offDelay * 2 ** Math.min(this.#attempts++, 4);
+    this.#notBefore = Date.now() + wait * OFF_FLOOR;
+    this.in(wait * (1 + this.#random()));
+  }
+
+  /** Runs only when something has happened. */
+  idle(): void {
+    this.cancel();
+    this.#notBefore = Date.now() + IDLE;
+    this.#due = Infinity;
   }
 
   /** Brings what is due forward, since the reason to wait may be gone. */
