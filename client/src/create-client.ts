@@ -6,6 +6,7 @@ import { createBackoff } from "./connection/backoff.js";
 import { Connection } from "./connection/connection.js";
 import { Handshake } from "./connection/handshake.js";
 import { ClientError } from "./errors.js";
+import { Identity } from "./identity.js";
 import { Listeners } from "./listeners.js";
 import type { ClientOptions } from "./options.js";
 import { createQuestions, readUsers } from "./questions.js";
@@ -53,7 +54,12 @@ export function createClient(options: ClientOptions): Client {
   const emit = <Name extends keyof ClientEvents>(name: Name, event: ClientEvents[Name]): boolean => listeners.emit(name, event, report);
 
   const backoff = createBackoff(reconnect);
-  const tokens = createTokenSource(options, endpoint);
+  const identity = new Identity();
+  const tokens = createTokenSource(options, endpoint, (token) => {
+    if (!identity.isNewToken(token)) return;
+    forget();
+    connection.renew();
+  });
   const topics = new TopicIndex();
   const registry = new Registry({ topics, linger, random, ageOf, onRetired: (id) => sender.unsubscribe(id) });
   const retries = new Retries({
@@ -95,9 +101,12 @@ export function createClient(options: ClientOptions): Client {
     withCredentials: options.credentials === "include",
     auth: () => ({ v: 1, client, ...(data === undefined ? {} : { data }), ...(held.since.length === 0 ? {} : { since: held.since }) }),
     onState,
-    onUp(link, greeting) {
+    onHello(greeting) {
+      if (identity.isNewHello(handshake.namespace, greeting)) forget();
       hello = greeting;
       if (typeof hello.time === "number") ahead = hello.time - Date.now();
+    },
+    onUp(link) {
       whole();
       calls.up(link);
       sender.up(link);
@@ -128,6 +137,14 @@ export function createClient(options: ClientOptions): Client {
       calls.fail(error);
     }
     emit("state", state);
+  }
+
+  /** Somebody else is signed in: nothing of the one before reaches them. */
+  function forget(): void {
+    hello = {};
+    registry.forgetHeard();
+    held.clear();
+    calls.fail(new ClientError({ code: "unavailable", message: "Somebody else is signed in than the one who asked: nothing was sent" }));
   }
 
   function demand(): void {

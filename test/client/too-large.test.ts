@@ -30,7 +30,7 @@ describe("what is larger than the relay takes", () => {
     const ends: string[] = [];
     client.onState((state) => ends.push(state));
     // No such method: the answer says that the frame got through.
-    expect(await codeOf(client.rpc("m", ""))).to.equal("not-found");
+    expect(await codeOf(client.rpc("m", ""))).to.equal("unsupported");
     const most = 1024 * 1024 - Buffer.byteLength('42/site/s1,1["rpc",{"method":"m","data":""}]');
     expect(await codeOf(client.rpc("m", "x".repeat(most)))).to.equal("not-found");
     expect(await codeOf(client.rpc("m", "x".repeat(most + 1)))).to.equal("too-large");

@@ -31,7 +31,9 @@ export interface ConnectionParts {
   /** What goes into the handshake beside the credential. */
   auth(): Auth;
   onState(state: State): void;
-  onUp(link: Link, hello: JsonObject): void;
+  /** The relay has said hello; called before the state says so. */
+  onHello(hello: JsonObject): void;
+  onUp(link: Link): void;
   /** May be called with nothing up. */
   onDown(): void;
   /** The network or the page is back: what is under way may hang. */
@@ -82,6 +84,15 @@ export class Connection {
   /** Something new waits for a connection: from `off` that is a reason to look whether the session is back. */
   nudge(): void {
     if (this.state === "off" && this.#wasUp && this.#attempt === undefined) this.#schedule.hurry();
+  }
+
+  /** Somebody else is signed in: what is open, or opens with a ticket, was the other's. An attempt that asks for a token goes on. */
+  renew(): void {
+    this.#parts.handshake.ticket = undefined;
+    if (this.link === undefined && this.#attempt?.link === undefined) return;
+    this.#drop();
+    this.#schedule.next();
+    this.#set("waiting");
   }
 
   stop(state: "closed" | "failed", error?: ClientError): void {
@@ -146,9 +157,10 @@ export class Connection {
     this.error = undefined;
     this.#wasUp = true;
     this.#schedule.up();
+    this.#parts.onHello(hello);
     this.#set("connected");
     // A listener of the state may have closed it.
-    if (this.link === link) this.#parts.onUp(link, hello);
+    if (this.link === link) this.#parts.onUp(link);
   }
 
   #onDraining(reconnectIn: number): void {

@@ -38,6 +38,11 @@ export class Handshake {
     this.#parts = parts;
   }
 
+  /** Where the last attempt went. */
+  get namespace(): string {
+    return this.#target?.namespace ?? "";
+  }
+
   /** The relay said hello. */
   arrived(ticket: string | undefined): void {
     this.ticket = ticket;

@@ -148,6 +148,7 @@ export class WireSubscription {
       this.#apply(onAcked({ epoch, offset, messages: readMessages(ack.messages), resync: ack.resync === true }), first, spread);
     } else {
       this.#cursor = null;
+      this.#lose();
       if (ack.resync === true) this.#resyncTimer.start(Number(spread) || 0);
     }
     for (const hearer of [...this.hearers]) hearer.catchUp?.();
@@ -179,6 +180,7 @@ export class WireSubscription {
   /** What one user heard is not for the next: those who still hear it are told to fetch again. */
   forget(): void {
     this.#lose();
+    this.ticket = undefined;
     if (this.since !== undefined) this.#cursor = null;
   }
 

@@ -3,17 +3,25 @@ import { ClientError, toClientError } from "../errors.js";
 import type { ClientOptions, SubscriptionRequest } from "../options.js";
 import type { BatchLimits } from "../subscriptions/batches.js";
 import { withDeadline } from "./deadline.js";
-import type { ConnectionAnswer, GrantsAnswer, TokenSource } from "./token-source.js";
+import type { ConnectionAnswer, GrantsAnswer, OnToken, TokenSource } from "./token-source.js";
 
 /** An endpoint merges grants that are alike, and answers with several tokens where one has no room for all. */
 const MOST: BatchLimits = { count: 500, length: 60_000 };
 
 /** Asks the backend's token endpoint. One request can serve the connection and subscriptions at once. */
-export function createEndpoint(url: string, options: Pick<ClientOptions, "headers" | "credentials">): Required<TokenSource> {
+export function createEndpoint(
+  url: string,
+  options: Pick<ClientOptions, "headers" | "credentials">,
+  onToken: OnToken,
+): Required<TokenSource> {
   const ask = async (requests: readonly SubscriptionRequest[], signal?: AbortSignal): Promise<ConnectionAnswer> => {
     const reply = await post(url, requests.length === 0 ? {} : { subscriptions: requests }, options, signal);
     if (reply === undefined) return { off: "The token endpoint answered 401: nobody is signed in" };
-    return reply.enabled === false ? { off: "The token endpoint answered enabled: false" } : readAnswer(reply);
+    if (reply.enabled === false) return { off: "The token endpoint answered enabled: false" };
+    const answer = readAnswer(reply);
+    // One that nobody waits for any more tells of a moment that has passed.
+    if (!signal?.aborted) onToken(answer.token ?? answer.grants?.token);
+    return answer;
   };
   const askGrants = async (requests: readonly SubscriptionRequest[], signal?: AbortSignal): Promise<GrantsAnswer> => {
     const { grants } = await ask(requests, signal);

@@ -34,6 +34,9 @@ export interface TokenSource {
   readonly subscriptions?: SubscribeTokens;
 }
 
+/** Told of each token as it comes, before it is used. */
+export type OnToken = (token: string | undefined) => void;
+
 export interface SubscribeTokens {
   /** What one request may ask for: a token has at most 16,384 characters. `length` counts topics and filters. */
   readonly most: BatchLimits;
