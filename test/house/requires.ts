@@ -13,8 +13,14 @@ interface Tool {
   readonly remedy: string;
 }
 
+/** Another Redis or Valkey than the machine's own, as a whole path, to run the tests with it. */
+const { TEST_REDIS_SERVER } = process.env;
+
 const tools = {
-  "redis-server": { programs: ["redis-server", "valkey-server"], remedy: "apt-get install redis-server (macOS: brew install redis)" },
+  "redis-server": {
+    programs: TEST_REDIS_SERVER === undefined ? ["redis-server", "valkey-server"] : [TEST_REDIS_SERVER],
+    remedy: "apt-get install redis-server (macOS: brew install redis); or the path of another one in TEST_REDIS_SERVER",
+  },
   "redis-sentinel": {
     programs: ["redis-sentinel", "valkey-sentinel"],
     remedy: "apt-get install redis-sentinel (macOS: brew install redis)",
@@ -60,13 +66,19 @@ export type ToolName = keyof typeof tools;
  */
 export function requires(name: ToolName, context: Context): string {
   const tool: Tool = tools[name];
-  const found = tool.programs.map(locate).find((path) => path !== undefined && imports(path, tool.modules ?? []));
+  const found = programOf(name);
   if (found !== undefined) return found;
   const message = `needs ${name}, which is missing: ${tool.remedy}`;
   if (process.env.CI === "true") throw new Error(message);
   console.log(`skip ${context.test?.parent?.fullTitle() ?? "a suite"}: ${message}`);
   // On a developer's own machine only: CI has failed above.
   return context.skip();
+}
+
+/** The path of a program, the best there is, or undefined. */
+export function programOf(name: ToolName): string | undefined {
+  const { programs, modules = [] }: Tool = tools[name];
+  return programs.map(locate).find((path) => path !== undefined && imports(path, modules));
 }
 
 /** Where a program is, or undefined. */

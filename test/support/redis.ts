@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
+import { programOf } from "../house/requires.js";
 import { stablePort } from "./stable-port.js";
 
 /** A redis-server process of a test's own. */
@@ -48,7 +49,7 @@ export class TestRedis {
       "no",
       ...this.#args,
     ];
-    const child = spawn("redis-server", options, { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(programOf("redis-server") ?? "redis-server", options, { stdio: ["ignore", "pipe", "inherit"] });
     this.#process = child;
     await new Promise<void>((resolve, reject) => {
       let printed = "";
