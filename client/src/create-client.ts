@@ -70,7 +70,7 @@ export function createClient(options: ClientOptions): Client {
     again: () => sender.schedule(),
   });
   const sender = new Sender({ registry, retries, subscriptions: tokens.subscriptions, demand: () => demand(), whole });
-  const held = new Held({ topics, random, emit });
+  const held = new Held({ topics, random, emit, report });
   const calls = new Calls();
   const refresh = createRefresh(tokens, registry, report);
   const handshake = new Handshake({ tokens, url, site, base, claim: () => sender.claim() });
@@ -99,9 +99,13 @@ export function createClient(options: ClientOptions): Client {
     announce: createAnnounce(options.onError, listener),
     renewable: tokens.renewable,
     withCredentials: options.credentials === "include",
-    auth: () => ({ v: 1, client, ...(data === undefined ? {} : { data }), ...(held.since.length === 0 ? {} : { since: held.since }) }),
+    auth() {
+      const since = held.tell();
+      return { v: 1, client, ...(data === undefined ? {} : { data }), ...(since.length === 0 ? {} : { since }) };
+    },
     onState,
-    onHello(greeting) {
+    onHello(greeting, { length }) {
+      held.up(greeting, length / 2);
       if (identity.isNewHello(handshake.namespace, greeting)) forget();
       hello = greeting;
       if (typeof hello.time === "number") ahead = hello.time - Date.now();

@@ -74,4 +74,55 @@ describe("subscriptions that the server made", () => {
     await until(() => stage.relay.auths.length === 2);
     expect(stage.relay.auths[1]).to.deep.equal({ v: 1, client: client.id, token: "token 2" });
   });
+
+  it("are heard however many the relay says there may be, and those beyond are said, once", async () => {
+    const errors: Error[] = [];
+    for (const [named, most] of [
+      [1500, 1502],
+      [undefined, 1002],
+    ] as const) {
+      stage.relay.hello = { ...stage.relay.hello, limits: named === undefined ? {} : { subscriptions: named } };
+      const client = stage.client({ lazy: false, onError: (error) => errors.push(error) });
+      const begun: string[] = [];
+      client.on("subscribed", ({ topic }) => begun.push(topic));
+      await state(client, "connected");
+      for (let i = 0; i < most + 5; i++) made({ id: `$${i}`, topic: `T${i}` });
+      await settled(client);
+      expect(begun).to.have.length(most);
+      expect(errors.map(({ message }) => message)).to.deep.equal([
+        `The server made more than ${most - 2} subscriptions for this client: that to T${most} and those after it are not heard. Make fewer, or broader ones`,
+      ]);
+      errors.length = 0;
+      const messages = heard();
+      client.on("message", messages);
+      stage.relay.messages(`T${most - 1}`, [6, 0, {}]);
+      await messages.count(1);
+      client.close();
+    }
+  });
+
+  it("tell of no more positions than a frame holds; what the others may have missed is a resync", async () => {
+    stage.relay.hello = { ...stage.relay.hello, limits: { frameBytes: 3000, subscriptions: 50 } };
+    const client = stage.client({ lazy: false });
+    const resyncs = heard();
+    client.on("resync", resyncs);
+    await state(client, "connected");
+    const topics = Array.from({ length: 20 }, (_, i) => `Topic_${i}`);
+    for (const [i, topic] of topics.entries()) made({ id: `$${i}`, topic });
+    await settled(client);
+    stage.relay.cut();
+    await until(() => stage.relay.auths.length === 2 && client.state === "connected");
+    const told = (stage.relay.auths[1]?.since ?? []).map(({ topic }) => topic);
+    expect(JSON.stringify(stage.relay.auths[1]?.since).length).to.be.below(510);
+    expect(told).to.deep.equal(topics.slice(0, told.length));
+    expect(told.length).to.be.within(5, 15);
+    // The first and the last have moved on meanwhile. The relay begins those anew whose position it does not know.
+    for (const [i, topic] of topics.entries()) {
+      const moved = topic === "Topic_0" || topic === "Topic_19";
+      made({ id: `$${i}`, topic, ...(moved ? { offset: 8, messages: [[8, 0, {}]], spread: 0 } : {}) });
+    }
+    await resyncs.count(1);
+    await settled(client);
+    expect(resyncs.all.map(({ topic }) => topic)).to.deep.equal(["Topic_19"]);
+  });
 });

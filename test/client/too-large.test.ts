@@ -29,16 +29,16 @@ describe("what is larger than the relay takes", () => {
   it("is refused in the client to the byte, in any script, and the connection stays", async () => {
     const ends: string[] = [];
     client.onState((state) => ends.push(state));
-    // No such method: the answer says that the frame got through.
+    // There is no rpc: the answer says that the frame got through.
     expect(await codeOf(client.rpc("m", ""))).to.equal("unsupported");
     const most = 1024 * 1024 - Buffer.byteLength('42/site/s1,1["rpc",{"method":"m","data":""}]');
-    expect(await codeOf(client.rpc("m", "x".repeat(most)))).to.equal("not-found");
+    expect(await codeOf(client.rpc("m", "x".repeat(most)))).to.equal("unsupported");
     expect(await codeOf(client.rpc("m", "x".repeat(most + 1)))).to.equal("too-large");
     const bells = "\u{1F514}".repeat(Math.floor(most / 4));
-    expect(await codeOf(client.rpc("m", bells))).to.equal("not-found");
+    expect(await codeOf(client.rpc("m", bells))).to.equal("unsupported");
     expect(await codeOf(client.rpc("m", `${bells}\u{1F514}`))).to.equal("too-large");
     // A lone surrogate is written as six characters.
-    expect(await codeOf(client.rpc("m", `${"\ud800".repeat(Math.floor(most / 6))}`))).to.equal("not-found");
+    expect(await codeOf(client.rpc("m", `${"\ud800".repeat(Math.floor(most / 6))}`))).to.equal("unsupported");
     expect(await codeOf(client.rpc("m", { file: new Uint8Array(2 ** 21) }))).to.equal("too-large");
     expect(ends).to.deep.equal(["connecting", "connected"]);
   });

@@ -4,6 +4,7 @@ import { ClientError, toClientError } from "../errors.js";
 import type { Report } from "../invoke.js";
 import { afterLoss } from "./after-loss.js";
 import type { Backoff } from "./backoff.js";
+import type { FrameLimits } from "./frame-limits.js";
 import type { Handshake, Way } from "./handshake.js";
 import { Link } from "./link.js";
 import { Schedule } from "./schedule.js";
@@ -32,7 +33,7 @@ export interface ConnectionParts {
   auth(): Auth;
   onState(state: State): void;
   /** The relay has said hello; called before the state says so. */
-  onHello(hello: JsonObject): void;
+  onHello(hello: JsonObject, frame: FrameLimits): void;
   onUp(link: Link): void;
   /** May be called with nothing up. */
   onDown(): void;
@@ -157,7 +158,7 @@ export class Connection {
     this.error = undefined;
     this.#wasUp = true;
     this.#schedule.up();
-    this.#parts.onHello(hello);
+    this.#parts.onHello(hello, link.frame);
     this.#set("connected");
     // A listener of the state may have closed it.
     if (this.link === link) this.#parts.onUp(link);
