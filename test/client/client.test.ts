@@ -44,12 +44,18 @@ describe("a client", () => {
   it("may be closed in any moment, also from its own listeners", async () => {
     for (const moment of ["connecting", "connected"] as const) {
       const client = stage.client();
-      client.onState((now) => now === moment && client.close());
+      const stop = client.onState((now) => now === moment && client.close());
       client.subscribe("T", () => {});
       await state(client, "closed");
+      // What was under way would have come to something before what begins only now.
+      stop();
+      const subscribes = stage.relay.subscribes.length;
+      client.connect();
+      await until(() => stage.relay.subscribes.length > subscribes);
+      await settled(client);
+      expect(stage.relay.subscribes).to.have.length(subscribes + 1);
     }
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    expect(stage.relay.subscribes).to.deep.equal([]);
+    expect(stage.relay.sockets.filter((socket) => socket.connected)).to.have.length(2);
   });
 
   it("does not share its connection with another client of the page", async () => {
@@ -135,6 +141,31 @@ describe("what a client asks of the relay", () => {
 
   it("rejects with the relay's own words", async () => {
     expect(await failure(stage.client().publish("Closed", {}))).to.include({ name: "BellwireError", code: "forbidden", retry: "never" });
+  });
+
+  it("rejects with the backend's own refusal, whatever its code, and acts by its retry alone", async () => {
+    const reason = { code: "credit-limit", message: "Over the limit by 5" };
+    const client = stage.client({ onError: () => {} });
+    client.connect();
+    await state(client, "connected");
+    stage.relay.socket.removeAllListeners("rpc");
+    stage.relay.socket.on("rpc", (_call: unknown, ack: (reply: object) => void) =>
+      ack({ error: { code: "rejected", message: "The backend said no", retry: "never", reason } }),
+    );
+    expect(await failure(client.rpc("order"))).to.deep.include({ code: "rejected", retry: "never", reason });
+    for (const [code, retry, wanted] of [
+      ["forbidden", "later", "waiting"],
+      ["unheard-of", "unheard-of too", "waiting"],
+      ["unavailable", "refresh", "waiting"],
+      ["rejected", "never", "failed"],
+    ] as const) {
+      await state(client, "connected");
+      const next = state(client, wanted);
+      stage.relay.socket.emit("bye", { code, message: "", retry, reason });
+      await next;
+    }
+    expect(client.error).to.deep.include({ code: "rejected", retry: "never", reason });
+    expect(stage.relay.auths.map(({ ticket }) => ticket !== undefined)).to.deep.equal([false, true, true, false]);
   });
 
   it("rejects after the timeout, connected or not", async () => {

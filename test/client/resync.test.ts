@@ -1,3 +1,4 @@
+import { mock } from "node:test";
 import { expect } from "chai";
 import { confirmed } from "./fake-relay.js";
 import { heard, settled, useStage } from "./setup.js";
@@ -47,10 +48,17 @@ describe("a resync", () => {
     const client = stage.client();
     const callback = heard();
     await client.subscribe("T", callback).ready;
-    for (let i = 0; i < 5; i++) resync("T", 20);
-    await callback.count(1);
-    await new Promise((resolve) => setTimeout(resolve, 40));
-    expect(callback.all).to.have.length(1);
+    mock.timers.enable({ apis: ["setTimeout"] });
+    try {
+      for (let i = 0; i < 5; i++) resync("T", 20_000);
+      await settled(client);
+      mock.timers.tick(20_000);
+      expect(callback.all).to.have.length(1);
+      mock.timers.tick(1_000_000);
+      expect(callback.all).to.have.length(1);
+    } finally {
+      mock.timers.reset();
+    }
   });
 
   it("is what an ack may say, without messages", async () => {

@@ -8,6 +8,8 @@ export interface Stage {
   readonly relay: FakeRelay;
   /** A client of the relay, closed after the test. */
   client(options?: Partial<ClientOptions>): Client;
+  /** The whole handshake of one more client, with a token request: what another has due at once comes before its end. */
+  oneMore(): Promise<void>;
 }
 
 /** A relay per test and as many clients as it wants. Everything is closed after each test, whatever came of it. */
@@ -21,16 +23,18 @@ export function useStage(): Stage {
     for (const client of clients.splice(0)) client.close();
     await relay?.stop();
   });
+  const client = (options: Partial<ClientOptions> = {}): Client => {
+    const own = options.url === undefined ? { endpoint: (relay as FakeRelay).endpoint } : {};
+    const made = createClient({ ...own, reconnect: QUICK, linger: 10, ...options });
+    clients.push(made);
+    return made;
+  };
   return {
     get relay() {
       return relay as FakeRelay;
     },
-    client(options = {}) {
-      const own = options.url === undefined ? { endpoint: (relay as FakeRelay).endpoint } : {};
-      const client = createClient({ ...own, reconnect: QUICK, linger: 10, ...options });
-      clients.push(client);
-      return client;
-    },
+    client,
+    oneMore: () => state(client({ lazy: false }), "connected"),
   };
 }
 

@@ -3,7 +3,6 @@ import type { Client, State } from "@bellwire/client";
 import { confirmed, refused } from "./fake-relay.js";
 import { state, until, useStage } from "./setup.js";
 
-const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
 const expired = { code: "token-expired", message: "too old", retry: "refresh" };
 
 /** The states that a client goes through from now on. */
@@ -27,10 +26,10 @@ describe("the token endpoint", () => {
       const subscription = client.subscribe("T", () => {});
       await state(client, "off");
       client.subscribe("Another", () => {});
-      await pause(30);
-      expect(stage.relay.tokenRequests).to.have.length(1);
-      expect([errors, client.error, subscription.state]).to.deep.equal([[], undefined, "pending"]);
       stage.relay.answer = () => undefined;
+      await stage.oneMore();
+      expect(stage.relay.tokenRequests).to.have.length(2);
+      expect([errors, client.error, subscription.state]).to.deep.equal([[], undefined, "pending"]);
       client.connect();
       await subscription.ready;
       expect(stage.relay.subscribes.flat().map(({ topic }) => topic)).to.deep.equal(["T", "Another"]);
@@ -107,8 +106,9 @@ describe("refused tokens", () => {
     const client = stage.client({ url: stage.relay.url, site: "s1", token: "mine", onError: (error) => errors.push(error) });
     client.subscribe("T", () => {});
     await state(client, "failed");
-    await pause(20);
-    expect(stage.relay.auths).to.have.length(1);
+    stage.relay.admit = () => undefined;
+    await stage.oneMore();
+    expect(stage.relay.auths).to.have.length(2);
     expect(client.error?.message).to.equal("too old; there is no way to get a new token");
     expect(errors).to.deep.equal([client.error]);
   });
@@ -119,8 +119,9 @@ describe("refused tokens", () => {
     client.subscribe("T", () => {});
     await state(client, "failed");
     expect(client.error).to.include({ code: "wrong-site" });
-    await pause(20);
-    expect(stage.relay.auths).to.have.length(1);
+    stage.relay.admit = () => undefined;
+    await stage.oneMore();
+    expect(stage.relay.auths).to.have.length(2);
   });
 
   it("of a subscription: a fresh one at once, then with backoff", async () => {
