@@ -1,7 +1,7 @@
 // What the client's link uses of socket.io-client: one namespace on one connection, events and acks of Socket.IO's protocol 5, all
 // of it JSON. No reconnection and no buffers: a link ends with its connection, and speaks only while that is open.
 import { Emitter } from "@socket.io/component-emitter";
-import { Socket as Engine } from "bellwire:engine/socket.js";
+import { Socket as Engine } from "engine.io-client";
 
 const [CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR] = [0, 1, 2, 3, 4];
 

@@ -1,73 +1,98 @@
-// WebSocket and polling for browsers: no React Native, no options of Node, no XMLHttpRequest, no WebTransport.
-import { encode as encodePacket } from "./engine.io-parser.js";
-import { nextTick } from "bellwire:engine/globals.js";
-import { Transport } from "bellwire:engine/transport.js";
-import { Polling } from "bellwire:engine/transports/polling.js";
+// WebSocket and polling for browsers. An engine hears of them through `onPacket`, `onWritten`, `onError` and `onClose`.
+const SEPARATOR = "\x1e";
 
-class TextWebSocket extends Transport {
-  get name() {
-    return "websocket";
+export class TextWebSocket {
+  #engine;
+  #socket;
+  #isClosed = false;
+
+  constructor(engine) {
+    this.#engine = engine;
   }
 
-  doOpen() {
+  open() {
     // Where the constructor throws, as under a Content Security Policy, nobody listens yet.
-    nextTick(() => {
-      if (this.readyState !== "opening") return;
+    Promise.resolve().then(() => {
+      if (this.#isClosed) return;
       try {
-        this.#open(new WebSocket(this.createUri(this.opts.secure ? "wss" : "ws", this.query)));
-      } catch (error) {
-        this.onError("websocket error", error);
+        this.#listen(new WebSocket(this.#engine.uri("ws", "websocket")));
+      } catch {
+        this.#engine.onError("websocket error");
       }
     });
   }
 
-  #open(socket) {
-    this.ws = socket;
-    socket.onopen = () => this.onOpen();
-    socket.onclose = (context) => this.onClose({ description: "websocket connection closed", context });
-    socket.onmessage = ({ data }) => this.onData(data);
-    socket.onerror = (event) => this.onError("websocket error", event);
+  #listen(socket) {
+    this.#socket = socket;
+    const unlessClosed = (run) => (event) => this.#isClosed || run(event);
+    socket.onclose = unlessClosed(() => this.#engine.onClose());
+    socket.onmessage = unlessClosed(({ data }) => this.#engine.onPacket(data));
+    socket.onerror = unlessClosed(() => this.#engine.onError("websocket error"));
   }
 
   write(packets) {
-    this.writable = false;
     // A socket that is closing takes no more, and says so itself.
-    for (const packet of packets) if (this.ws.readyState === 1) this.ws.send(encodePacket(packet));
-    nextTick(() => {
-      this.writable = true;
-      this.emitReserved("drain");
-    });
+    for (const packet of packets) if (this.#socket.readyState === 1) this.#socket.send(packet);
+    Promise.resolve().then(() => this.#isClosed || this.#engine.onWritten());
   }
 
-  doClose() {
-    if (this.ws === undefined) return;
-    this.ws.onerror = null;
-    this.ws.close();
+  close() {
+    this.#isClosed = true;
+    this.#socket?.close();
   }
 }
 
-// engine.io-client's own fetch transport leaves a rejection unhandled when a connection breaks within a response.
-class FetchPolling extends Polling {
-  doPoll() {
-    this.#exchange("read").then(
-      (text) => this.onData(text),
-      (error) => this.onError("fetch read error", error),
+export class Polling {
+  /** What one request may hold is bounded. */
+  isBounded = true;
+  #engine;
+  #credentials;
+  #isOpen = false;
+  #isClosed = false;
+  #polls = 0;
+
+  constructor(engine, withCredentials) {
+    this.#engine = engine;
+    this.#credentials = withCredentials ? "include" : "same-origin";
+  }
+
+  open() {
+    this.#exchange().then(
+      (text) => {
+        for (const packet of text.split(SEPARATOR)) {
+          // One that is given up before it opened is closed as soon as it has a name.
+          if (!this.#isClosed || packet[0] === "0") this.#engine.onPacket(packet);
+        }
+        const wasOpen = this.#isOpen;
+        this.#isOpen = true;
+        if (!this.#isClosed) this.open();
+        else if (!wasOpen) this.close();
+      },
+      () => this.#isClosed || this.#engine.onError("fetch read error"),
     );
   }
 
-  doWrite(data, done) {
-    this.#exchange("write", data).then(done, (error) => this.onError("fetch write error", error));
+  write(packets) {
+    this.#exchange(packets.join(SEPARATOR)).then(
+      () => this.#isClosed || this.#engine.onWritten(),
+      () => this.#isClosed || this.#engine.onError("fetch write error"),
+    );
   }
 
-  async #exchange(what, body) {
-    const response = await fetch(this.uri(), {
+  close() {
+    this.#isClosed = true;
+    // Where the relay is not there to hear it, it needs not hear it.
+    if (this.#isOpen) this.#exchange("1").catch(() => {});
+  }
+
+  async #exchange(body) {
+    const moment = `&t=${Date.now().toString(36)}${++this.#polls}`;
+    const response = await fetch(this.#engine.uri("http", "polling", moment), {
       method: body === undefined ? "GET" : "POST",
       body,
-      credentials: this.opts.withCredentials ? "include" : "same-origin",
+      credentials: this.#credentials,
     });
-    if (!response.ok) throw new Error(`${what}: ${response.status}`);
+    if (!response.ok) throw new Error(response.status);
     return response.text();
   }
 }
-
-export const transports = { websocket: TextWebSocket, polling: FetchPolling };

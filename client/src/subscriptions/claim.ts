@@ -27,7 +27,7 @@ export function createClaim(wires: readonly WireSubscription[], done: (refusals:
         wire.status = "wanted";
         // What was refused for now is asked for again, not tried without a token.
         wire.asked = answer !== undefined && error === undefined;
-        wire.token = answer?.tokens?.get(i) ?? answer?.token;
+        wire.token = error === undefined ? (answer?.tokens?.get(i) ?? answer?.token) : undefined;
         if (error !== undefined) refusals.push([wire, error]);
       });
       done(refusals);
