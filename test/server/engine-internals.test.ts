@@ -71,18 +71,22 @@ describe("writing straight to a socket", () => {
 });
 
 describe("the quiet end of a transport", () => {
-  it("waits for a frame that is still being compressed", () => {
+  it("waits for a frame that is still being compressed, and leaves the last one a head start", async () => {
     const said: string[] = [];
+    let ended = (): void => undefined;
+    const end = new Promise<void>((resolve) => (ended = resolve));
     const transport = Object.assign(new EventEmitter(), {
       name: "websocket",
       writable: false,
       doClose: (): unknown => said.push("close frame"),
-      socket: { _socket: { end: (): unknown => said.push("end") } },
+      socket: { _socket: { end: (): unknown => said.push("end") && ended() } },
     });
     endQuietly(Object.assign(new EventEmitter(), { transport }) as never);
     (transport.doClose as (done: () => void) => void)(() => said.push("closed"));
     expect(said).to.deep.equal(["closed"]);
     transport.emit("ready");
+    expect(said).to.deep.equal(["closed"]);
+    await end;
     expect(said).to.deep.equal(["closed", "end"]);
   });
 

@@ -30,6 +30,9 @@ interface Internals {
 
 const OPEN = 1;
 
+/** Libraries that hear messages and the connection's end at once may take them in any order: the last message needs a head start. */
+const LAST_WORDS_MS = 100;
+
 /**
  * Writes a finished WebSocket frame straight to its TCP socket, past engine.io's packet, buffer and events: for a message that
  * goes to a thousand sockets those cost more than all the rest. Only where nothing waits before it, so that order holds.
@@ -93,9 +96,10 @@ export function endQuietly(conn: EngineSocket): void {
     const net = transport?.socket?._socket;
     if (transport?.name !== "websocket" || !net || typeof transport.doClose !== "function") return;
     transport.doClose = (done) => {
+      const end = (): unknown => setTimeout(() => net.end(), LAST_WORDS_MS);
       // A frame that is still being compressed has not reached the TCP socket.
-      if (transport.writable === false) transport.once?.("ready", () => net.end());
-      else net.end();
+      if (transport.writable === false) transport.once?.("ready", end);
+      else end();
       done?.();
     };
   };
