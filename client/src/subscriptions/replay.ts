@@ -10,9 +10,12 @@ const loaded = Math.floor(
   (globalThis as { readonly performance?: { readonly timeOrigin?: number } }).performance?.timeOrigin ?? Date.now(),
 );
 
-/** How old a replayed message may be at this moment, in milliseconds; below 0: none is wanted. */
-export function oldest(replay: Replay): number {
-  if (replay === "page") return Date.now() - loaded;
+/**
+ * How old a replayed message may be at this moment, in milliseconds; below 0: none is wanted.
+ * @param more milliseconds added to the age of the page
+ */
+export function oldest(replay: Replay, more = 0): number {
+  if (replay === "page") return Date.now() - loaded + more;
   if (typeof replay === "object") return replay.maxAge;
   return replay ? Infinity : -1;
 }

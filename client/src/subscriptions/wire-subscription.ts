@@ -33,6 +33,9 @@ export interface Hearer {
   catchUp?(): void;
 }
 
+/** A question takes its time to the relay, for which it must not miss what is just younger than the page. In milliseconds. */
+const ON_THE_WAY = 10_000;
+
 /** A cursor that no relay's position equals: the first message behind it is an unannounced change of epoch. */
 const NOWHERE: Position = { epoch: "", offset: 0 };
 
@@ -90,9 +93,9 @@ export class WireSubscription {
     return this.#cursor === undefined ? this.#start : this.#cursor;
   }
 
-  /** The oldest age that any of those who hear it wants replayed, in milliseconds; below 0: none does. */
+  /** The oldest age that the relay is asked to replay, in milliseconds; below 0: none of those who hear it wants any. */
   get replay(): number {
-    return Math.max(-1, ...Array.from(this.hearers, ({ replay }) => oldest(replay)));
+    return Math.max(-1, ...Array.from(this.hearers, ({ replay }) => oldest(replay, ON_THE_WAY)));
   }
 
   /**
@@ -169,7 +172,7 @@ export class WireSubscription {
   /** Tells one of a message from before it began, if it is not too old for it. */
   replayTo(hearer: Hearer, message: Message): void {
     const age = this.#ageOf(message.time);
-    if (age <= oldest(hearer.replay)) hearer.deliver({ ...message, replay: true, age });
+    if (age <= oldest(hearer.replay) && mayReplay(message)) hearer.deliver({ ...message, replay: true, age });
   }
 
   dropTokens(): void {
@@ -201,7 +204,6 @@ export class WireSubscription {
       this.#quiet = { epoch, offset };
       this.#telling = { before };
       before = this.#quiet;
-      if (replay && this.#start === undefined && !mayReplay(message)) continue;
       for (const hearer of [...this.hearers])
         if (replay) this.replayTo(hearer, message);
         else hearer.deliver(message);
