@@ -31,7 +31,7 @@ const LINGER = 1000;
  *
  * @example
  * const bellwire = createClient({ endpoint: "/realtime" });
- * const subscription = bellwire.subscribe("Contact_Updated_Topic", { id: 5 }, ({ data }) => reload(data.id));
+ * const subscription = bellwire.subscribe("Contact_Updated_Topic", { id: 5 }, ({ data }) => refetch(data.id));
  * subscription.unsubscribe();
  *
  * @throws BellwireError `bad-request` where the options lead nowhere

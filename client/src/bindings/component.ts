@@ -31,7 +31,7 @@ const ENDINGS = ["stop", "destroy", "disconnectedCallback"] as const;
  * @example
  * class ContactCard extends withSubscriptions(HTMLElement) {
  *   connectedCallback() {
- *     this.subscribe("Contact_Updated_Topic", { id: 5 }, () => this.reload());
+ *     this.subscribe("Contact_Updated_Topic", { id: 5 }, () => this.refetch());
  *   }
  * }
  */
