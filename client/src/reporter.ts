@@ -38,6 +38,7 @@ export function createReporter(
   onError: ((error: Error) => unknown) | undefined,
   listener: (error: Error) => boolean,
   waiting: () => readonly string[],
+  now: () => number = Date.now,
 ): Reporter {
   const problems = new Map<string | undefined, Problem>();
   let lines = 0;
@@ -45,7 +46,7 @@ export function createReporter(
   function tell(error: ClientError): void {
     const { topic, code, message, retry } = error;
     let problem = problems.get(topic);
-    if (problem === undefined || Date.now() - problem.whole > STABLE) problem = { failures: new Map(), whole: Infinity };
+    if (problem === undefined || now() - problem.whole > STABLE) problem = { failures: new Map(), whole: Infinity };
     problem.whole = Infinity;
     problems.set(topic, problem);
     const failures = (problem.failures.get(code) ?? 0) + 1;
@@ -68,7 +69,7 @@ export function createReporter(
     },
     whole(topic) {
       const problem = problems.get(topic);
-      if (problem !== undefined) problem.whole = Math.min(problem.whole, Date.now());
+      if (problem !== undefined) problem.whole = Math.min(problem.whole, now());
     },
   };
 }
