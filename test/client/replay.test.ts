@@ -50,6 +50,23 @@ describe("the age of a replay", () => {
   });
 });
 
+describe("a registry", () => {
+  it("keeps nothing of what was ended while its ack was awaited, once the connection is another", () => {
+    const topics = new TopicIndex();
+    const registry = new Registry({ topics, linger: 0, random: () => 0, onRetired: () => {} });
+    const parts: SubscriberParts = { report: () => {}, lost: () => undefined, leave: (one) => registry.leave(one), seat: () => undefined };
+    const one = new Subscriber("1", "T", () => {}, {}, parts);
+    const wire = registry.join(one, EVERYTHING);
+    wire.sent();
+    one.unsubscribe();
+    registry.settle(wire);
+    // The connection is lost, and there is a new one.
+    wire.status = "wanted";
+    registry.prune();
+    expect(registry.all()).to.deep.equal([]);
+  });
+});
+
 describe("forgetting what was heard", () => {
   it("leaves nothing of it to the next user, and makes those who hear on fetch again", async () => {
     const registry = new Registry({ topics: new TopicIndex(), linger: 1000, random: () => 0, onRetired: () => {} });

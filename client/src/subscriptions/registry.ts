@@ -87,13 +87,11 @@ export class Registry {
     for (const hearer of [...wire.hearers]) if (hearer instanceof Subscriber) hearer.fail(error);
   }
 
-  /** After a lost connection there is nothing to linger for. */
+  /** After a lost connection there is nothing to linger for, and no ack to await. */
   prune(): void {
-    for (const [wire, timer] of [...this.#lingering]) {
-      clearTimeout(timer);
-      this.#lingering.delete(wire);
-      this.settle(wire);
-    }
+    for (const timer of this.#lingering.values()) clearTimeout(timer);
+    this.#lingering.clear();
+    for (const wire of this.all()) this.settle(wire);
   }
 
   /** The user is another: nothing that was heard reaches them, and those who hear on are told to fetch again. */

@@ -122,10 +122,8 @@ export class WireSubscription {
   /** Up to where one has heard that leaves now, if anywhere. @param own what it was told last */
   heardBy(own: Position | null | undefined): Position | null | undefined {
     if (this.#resyncTimer.isDue) return null;
-    if (this.#cursor === undefined) return own;
-    if (this.#telling === undefined) return this.#cursor;
-    const { before } = this.#telling;
-    return own && (!before || later(own, before)) ? own : before;
+    const told = this.#telling === undefined ? this.#cursor : this.#telling.before;
+    return own && (told === undefined || (told && told.epoch === own.epoch && later(own, told))) ? own : told;
   }
 
   /** It goes out to the relay. */
