@@ -39,7 +39,9 @@ export function createSubscribe(parts: SubscribeParts): Pick<Client, "subscribe"
     const parsed = parseFilterOf(name, filter);
     const subscriber = new Subscriber(`${++ids}`, name, callback as Callback, (options ?? {}) as SubscribeOptions, of);
     if (!reachable) {
-      subscriber.join(new WireSubscription("", name, parsed, Math.random), undefined);
+      const nowhere = new WireSubscription("", name, parsed, Math.random);
+      subscriber.join(nowhere, undefined);
+      nowhere.hearers.clear();
       return subscriber;
     }
     const wire = registry.join(subscriber, parsed);
