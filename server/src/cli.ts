@@ -9,7 +9,10 @@ export async function main(argv: readonly string[]): Promise<void> {
   // Whoever read the results has seen enough, e.g. `head`.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
   try {
-    await createProgram().parseAsync(argv);
+    const program = createProgram();
+    // Whoever types the name alone wants to know what there is.
+    if (argv.length <= 2) return program.outputHelp();
+    await program.parseAsync(argv);
   } catch (error) {
     report(error);
   }

@@ -1,7 +1,9 @@
 import { createServer } from "node:net";
 import { once } from "node:events";
 import { expect } from "chai";
-import { Stage, subscribed } from "../server/stage.js";
+import { requires } from "../house/requires.js";
+import { eventually, request, Stage, subscribed } from "../server/stage.js";
+import { TestRedis } from "../support/redis.js";
 import { expectOneLine, results, run, settingsOf } from "./command.js";
 
 describe("the command bellwire stats", function () {
@@ -32,6 +34,22 @@ describe("the command bellwire stats", function () {
     const json = JSON.parse(await results(stage, ["stats", "--json"], { ...env, REALTIME_INTERNAL_PORT: internal })) as object;
     expect(json).to.deep.include({ url: `${relay.url}/ws`, status: "ready", connections: 0 });
     expectOneLine(await run(stage, ["stats"], env), 1, "does not tell: not-found");
+  });
+
+  it("says in words of its own that Redis is down, and what to do", async function () {
+    requires("redis-server", this);
+    const redis = await TestRedis.start();
+    stage.closeLater(() => redis.stop());
+    const relay = await stage.relay({ env: { REDIS_URL: redis.url } });
+    await eventually(() => relay.relay.readiness().status === "ready", "the relay is ready");
+    await redis.kill();
+    await eventually(() => relay.relay.readiness().redis === "down", "the relay has noticed");
+    const outcome = await run(stage, ["stats"], settingsOf(relay));
+    expectOneLine(outcome, 1, "because its Redis is down: start Redis, or check the relay's REDIS_URL");
+    expect(outcome.stderr).not.to.match(/stream|queue/i);
+    const { status, text } = await request(`${relay.httpUrl}/v1/counts`, { headers: { authorization: `Bearer ${relay.apiKey}` } });
+    expect(status).to.equal(503);
+    expect(text).not.to.match(/stream|queue/i);
   });
 
   it("says why a relay does not tell", async () => {

@@ -8,7 +8,6 @@ import { expectOneLine, run } from "./command.js";
 const KEY = "k".repeat(32);
 /** Each with what the line has to say. */
 const wrong: readonly (readonly [args: string, says: string, env?: NodeJS.ProcessEnv])[] = [
-  ["", "which command?"],
   ["serv", "unknown command 'serv'"],
   ["publish", "missing required argument 'site'"],
   ["publish 5 news {} more", "too many arguments"],
@@ -27,6 +26,9 @@ const wrong: readonly (readonly [args: string, says: string, env?: NodeJS.Proces
   ["token subscribe --site 5", "name it with --topic", { APP_KEY: KEY }],
   ["stats", "REALTIME_API_KEY is not set"],
   ["doctor --site a/b", "A site is 1 to 64 characters"],
+  ["doctor --endpoint example.com", "--endpoint is a URL"],
+  ["doctor --endpoint http://x --header nonsense", '--header is "name: value"'],
+  ["doctor --topic news", "give its URL too"],
   ["new", "which command?"],
   ["new hook connect", "required option '--lang <language>'"],
   ["new hook connect --lang cobol", "there are php, ruby, python, go, node"],
@@ -44,7 +46,7 @@ describe("the command bellwire, called wrongly", function () {
     const worker = async (): Promise<void> => {
       for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
         const [args, says, env] = next;
-        const outcome = await run(stage, args === "" ? [] : args.split(" "), env);
+        const outcome = await run(stage, args.split(" "), env);
         expectOneLine(outcome, 2, says);
       }
     };
@@ -66,6 +68,7 @@ describe("the command bellwire, called wrongly", function () {
   it("explains itself on standard output", async () => {
     const { status, stdout, stderr } = await run(stage, ["--help"]);
     expect([status, stderr]).to.deep.equal([0, ""]);
+    expect(await run(stage, []), "without any word too").to.deep.equal({ status: 0, stdout, stderr: "" });
     for (const name of ["serve", "init", "publish", "subscribe", "token", "stats", "doctor", "new"]) {
       expect(stdout).to.match(new RegExp(`^ {2}${name}\\b`, "m"));
     }

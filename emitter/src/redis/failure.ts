@@ -10,7 +10,9 @@ export function redisFailure(error: unknown): BellwireError {
   if (/^(WRONGTYPE|ERR |NOPERM|NOAUTH|WRONGPASS)/.test(message) && !/max number of clients/.test(message)) {
     return new BellwireError("internal", `Redis refused: ${message}`, { cause: error });
   }
-  return new BellwireError("unavailable", `Redis can't be used right now: ${message}`, { cause: error });
+  // ioredis says so of a command while it has no connection.
+  const reason = message.startsWith("Stream isn't writeable") ? "there is no connection to it" : message;
+  return new BellwireError("unavailable", `Redis can't be used right now: ${reason}`, { cause: error });
 }
 
 /** Settles within `timeout` milliseconds, whatever the promise does; a late failure is swallowed. */

@@ -1,5 +1,5 @@
 import { debuglog } from "node:util";
-import { BellwireError } from "@bellwire/protocol";
+import { BellwireError, type WireError } from "@bellwire/protocol";
 import { CommanderError } from "commander";
 import { ConfigError } from "../config/reader.js";
 
@@ -14,6 +14,18 @@ export class UsageError extends Error {
 /** A command could not do what it was asked to, as one clear line. */
 export class Failure extends Error {
   override readonly name: string = "Failure";
+  /** The relay's error, where it was one that refused. */
+  readonly refusal: WireError | undefined;
+
+  constructor(message: string, refusal?: WireError) {
+    super(message);
+    this.refusal = refusal;
+  }
+}
+
+/** Whether a refused token was refused for its times: one that was signed a moment ago can only be so where two clocks differ. */
+export function isAboutClocks({ code, message }: WireError): boolean {
+  return code === "token-expired" || (code === "token-invalid" && /\b(iat|nbf|clocks?|future)\b/i.test(message));
 }
 
 /**

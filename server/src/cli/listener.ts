@@ -14,10 +14,11 @@ import {
   type ServerEvents,
   type Step,
   type SubscribeResult,
+  type WireError,
   type WireMessage,
 } from "@bellwire/protocol";
 import { Manager, type Socket } from "socket.io-client";
-import { Failure } from "./failure.js";
+import { Failure, isAboutClocks } from "./failure.js";
 import { shownAddress } from "./settings.js";
 
 export interface Tokens {
@@ -171,10 +172,14 @@ export class Listener {
 
   /** @param again what may succeed later */
   #refused(error: unknown, again: () => void): void {
-    const { retry, after } = parseWireError(error);
-    if (retry === "never" || this.#closed) return this.#fail(wordsOf(error));
+    const refusal = parseWireError(error);
+    const { retry, after } = refusal;
+    if (retry === "never" || this.#closed) return this.#fail(wordsOf(error), refusal);
     // A token that was signed a moment ago is no better the next time, unless it was good before.
-    if (retry === "refresh" && this.#cursor === undefined) return this.#fail(`${wordsOf(error)} (is this the relay's APP_KEY?)`);
+    if (retry === "refresh" && this.#cursor === undefined) {
+      const guess = isAboutClocks(refusal) ? "do this machine's clock and the relay's differ?" : "is this the relay's APP_KEY?";
+      return this.#fail(`${wordsOf(error)} (${guess})`, refusal);
+    }
     this.#options.onTrouble(`${wordsOf(error)}: trying again`);
     this.#later(after, again);
   }
@@ -203,8 +208,8 @@ export class Listener {
     this.#timer = setTimeout(run, after);
   }
 
-  #fail(sentence: string): void {
-    this.#end(new Failure(sentence));
+  #fail(sentence: string, refusal?: WireError): void {
+    this.#end(new Failure(sentence, refusal));
   }
 
   #end(failure?: Failure): void {

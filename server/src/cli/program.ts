@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import type { DoctorFlags } from "./doctor.js";
 
 /**
  * The command line: what can be asked, and where each answer is. A command's file is loaded when it is called, so that
@@ -61,7 +62,11 @@ export function createProgram(): Command {
     .description("Check the settings, Redis and the relay, up to a message that arrives")
     .option("--site <site>", "the site to publish to", "bellwire-doctor")
     .option("--user <id>", "the user to subscribe as", "bellwire-doctor")
-    .action(async (options: { site: string; user: string }) => (await import("./doctor.js")).doctor(options));
+    .option("--endpoint <url>", "a backend's token endpoint: ask it as a page does, and show the relay its token")
+    .option("--header <line>", 'a header for the endpoint, such as "Cookie: session=..."; may be given several times', collect)
+    .option("--topic <topic>", "a topic to ask the endpoint for, too")
+    .option("--token <token>", "a connection token to show the relay, e.g. from a browser")
+    .action(async (options: DoctorFlags) => (await import("./doctor.js")).doctor(options));
 
   program
     .command("new")

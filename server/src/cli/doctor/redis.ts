@@ -50,14 +50,40 @@ async function* checkNode(redis: Redis): AsyncGenerator<Finding> {
   const info = await within(redis.info(), ANSWER_MS, "INFO");
   const field = (name: string): string | undefined => new RegExp(`^${name}:(.*?)\\r?$`, "m").exec(info)?.[1];
   const problem = versionProblem(info);
-  const version = field("valkey_version") === undefined ? `Redis ${field("redis_version")}` : `Valkey ${field("valkey_version")}`;
-  yield problem === undefined ? ok("redis version", version) : fail("redis version", version, problem.replace(/^.*?: /, ""));
+  const server = serverOf(info);
+  if (server.known) {
+    yield problem === undefined ? ok("redis version", server.name) : fail("redis version", server.name, problem.replace(/^.*?: /, ""));
+  } else {
+    yield warn(
+      "redis version",
+      `${server.name}, which Bellwire is not tested with`,
+      "use Redis 7.0 or later, or Valkey 7.2 or later, unless you know that it does the same",
+    );
+  }
   if (field("role") === "slave") {
     yield fail("redis role", "is a replica: what is published there gets lost", "name the master, or the Sentinels in REALTIME_CONFIG");
   }
   yield checkEviction(field("maxmemory_policy"), Number(field("maxmemory") ?? 0));
   yield await checkRoundTrip(redis);
   yield await checkClock(redis);
+}
+
+/** What a server is by its INFO. Those that only speak as Redis does may say a version of Redis too, which is not theirs. */
+export function serverOf(info: string): { readonly name: string; readonly known: boolean } {
+  const [server = info] = /^# Server\r?\n(?:(?!#).*\r?\n?)*/m.exec(info) ?? [];
+  const versions = [...server.matchAll(/^([a-z]+)_version:([^\r\n]+)/gm)].filter(([, name]) => name !== "gcc" && name !== "redis");
+  const other = versions.find(([, name]) => name !== "valkey");
+  if (other !== undefined) return { name: `${nameOf(other[1] as string)} ${other[2]}`, known: false };
+  const valkey = versions[0]?.[2];
+  if (valkey !== undefined) return { name: `Valkey ${valkey}`, known: true };
+  const redis = /^redis_version:([^\r\n]+)/m.exec(info)?.[1];
+  const named = /^server_name:([^\r\n]+)/m.exec(info)?.[1];
+  if (redis !== undefined && (named === undefined || named === "redis")) return { name: `Redis ${redis}`, known: true };
+  return { name: named === undefined ? "a server that does not say what it is" : `a server that calls itself ${named}`, known: false };
+}
+
+function nameOf(word: string): string {
+  return word.charAt(0).toUpperCase() + word.slice(1);
 }
 
 /** An evicted log is a log whose past can't be vouched for: everybody there has to refetch. */
