@@ -40,6 +40,14 @@ export function grantsInTokens(here: World): void {
       expect(await subscribe(cookie, ...asked)).to.deep.equal(["accepted", "forbidden"]);
     });
 
+    it("take an empty list for an empty object, as PHP writes it", async () => {
+      const cookie = await here.backend.signIn("ben");
+      expect((await here.backend.post("/realtime", "[]", cookie)).body).to.have.property("enabled", true);
+      const tokens = await askTokens(here.backend, cookie, [{ topic, filter: [] }]);
+      expect(tokens.results).to.deep.equal([{ topic, filter: {} }]);
+      expect(await subscribe(cookie, { topic, filter: {}, token: tokens.subscribeToken })).to.deep.equal(["accepted"]);
+    });
+
     it("of 500 subscriptions to one topic fit into one token, which allows exactly those", async () => {
       const cookie = await here.backend.signIn("ben");
       const pairs = Array.from({ length: 500 }, (_, id) => ({ topic, filter: { id } }));

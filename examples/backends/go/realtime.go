@@ -320,7 +320,8 @@ func ReadJSON(request *http.Request, text []byte) (Object, error) {
 		}
 		return nil, refuse("bad-request", "Send content-type: application/json, not "+kind)
 	}
-	if request.Method != http.MethodPost || len(text) == 0 {
+	// PHP writes an empty object as [].
+	if request.Method != http.MethodPost || len(text) == 0 || string(bytes.TrimSpace(text)) == "[]" {
 		return body, nil
 	}
 	if err := json.Unmarshal(text, &body); err != nil || body == nil {

@@ -233,6 +233,7 @@ final class Realtime
         } catch (JsonException) {
             throw new Realtime_Refusal('bad-request', 'The body is no JSON');
         }
+        $value = $value === [] ? (object) [] : $value; // as PHP writes an empty object
         return is_object($value) ? $value : throw new Realtime_Refusal('bad-request', 'The body is a JSON object');
     }
 

@@ -212,6 +212,7 @@ class Realtime
     # Raises a Refusal where the text is no JSON object.
     def parse_object(text)
       value = JSON.parse(text.empty? ? "{}" : text.dup.force_encoding("UTF-8"), max_nesting: 64)
+      value = {} if value == [] # as PHP writes an empty object
       raise Refusal.new("bad-request", "The body is a JSON object") unless value.is_a?(Hash)
 
       JSON.generate(value) # fails for text that is no UTF-8, which the parser lets pass
