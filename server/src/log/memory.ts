@@ -57,10 +57,21 @@ export class MemoryLog implements TopicLog {
     log.entries.push(entry);
     trim(log);
     const position = { epoch: log.epoch, offset: entry.offset };
-    if (idempotent) this.#known.set(`${name}\n${id}`, { position, until: entry.time + IDEMPOTENCY_MS });
+    if (idempotent) this.#remember(`${name}\n${id}`, position, entry.time + IDEMPOTENCY_MS);
     // As from a wire: listeners hear it in a later turn than the publisher's call, in order.
     if (this.#listening.has(name)) setImmediate(() => this.#tell(name, log.epoch, entry));
     return position;
+  }
+
+  /** Ids that callers gave and that are still known. */
+  get remembered(): number {
+    return this.#known.size;
+  }
+
+  /** What was known before under this key has its old place among the others: it has to leave that first. */
+  #remember(key: string, position: Position, until: number): void {
+    this.#known.delete(key);
+    this.#known.set(key, { position, until });
   }
 
   #tell(name: string, epoch: string, entry: Entry): void {
