@@ -16,6 +16,7 @@ import { PRESENCE_GRACE_MS, PresenceRoster, type PresenceOptions } from "./prese
 import type { ConnectionObserver, SubscriptionObserver } from "./socket/observers.js";
 import { NoRegistry } from "./notices/notice-registry.js";
 import { Notices, type NoticesOptions } from "./notices/notices.js";
+import { Unanswered } from "./hooks/unanswered.js";
 import { RedisNotices } from "./notices/redis-registry.js";
 
 export interface AttendanceOptions {
@@ -28,7 +29,7 @@ export interface AttendanceOptions {
   readonly presence: ((topic: string) => false | PresenceMode) | undefined;
   readonly infoOf?: PresenceOptions["infoOf"];
   /** Where notices go; undefined where nobody is told: nothing is kept then. */
-  readonly notices: Pick<NoticesOptions, "settings" | "deliver"> | undefined;
+  readonly notices: Pick<NoticesOptions, "settings" | "deliver" | "onUndelivered"> | undefined;
   readonly onTrouble: (error: unknown, stage: string) => void;
 }
 
@@ -98,7 +99,12 @@ export function createAttendance(parts: {
     relay,
     presence: config.topics.some(([, { presence }]) => presence !== false) ? presenceModeOf(config) : undefined,
     infoOf: ({ permit }, { info }) => info ?? permit.info,
-    notices: settings && sender && { settings, deliver: (body) => sender.deliver(body) },
+    notices: settings &&
+      sender && {
+        settings,
+        deliver: (body) => sender.deliver(body),
+        onUndelivered: (error) => logger.warn(`The notices hook at ${sender.address}: ${wordsOf(error)}; it is told again`),
+      },
     onTrouble: (error, stage) => logger.redisTrouble(error, stage),
   });
   return {
@@ -109,6 +115,11 @@ export function createAttendance(parts: {
       await sender?.close();
     },
   };
+}
+
+/** What happened, where somebody has said it; what clients may read is less. */
+function wordsOf(error: unknown): string {
+  return error instanceof Unanswered ? error.detail : (error as Error).message;
 }
 
 /** Answers a client. Rejects with `forbidden` where the topic shows nobody, or the client does not watch it. */

@@ -66,7 +66,14 @@ export function openNoticeHost(
     registry = new RedisNotices({ redis: client, keys, lease, onTrouble: nothing });
   }
   const timing = { gather: 5, retry: 20, patience: 50, grace, leave: 300 };
-  const notices = new Notices({ settings, deliver: (body) => told.deliver(body), registry, onTrouble: nothing, timing });
+  const notices = new Notices({
+    settings,
+    deliver: (body) => told.deliver(body),
+    registry,
+    onTrouble: nothing,
+    onUndelivered: nothing,
+    timing,
+  });
   return {
     notices,
     client,

@@ -91,7 +91,11 @@ describe("what a relay keeps of who is there", () => {
     ]);
     await none.close();
     const settings = { events: ["connected" as const], topics: ["*"], filters: false };
-    const both = new Attendance({ ...options, presence: () => "list", notices: { settings, deliver: async () => undefined } });
+    const both = new Attendance({
+      ...options,
+      presence: () => "list",
+      notices: { settings, deliver: async () => undefined, onUndelivered: () => undefined },
+    });
     both.observe(observed.gateway, observed.subscriptions);
     expect([observed.gateway.observers.length, observed.subscriptions.observers.length]).to.deep.equal([1, 2]);
     await both.close();

@@ -11,11 +11,14 @@ export class NoticeSender {
   readonly #agent: Agent = createAgent();
   readonly #backend: Backend;
   readonly #signer: Signer;
+  /** Without the query, which may hold a secret. */
+  readonly address: string;
   readonly #url: URL;
 
   /** @param appKey signs where there are no secrets */
   constructor({ url, timeout }: NoticeSettings, secrets: readonly string[], appKey: string) {
     this.#url = new URL(url);
+    this.address = this.#url.origin + this.#url.pathname;
     this.#backend = new Backend(this.#agent, { timeout, retries: 0, concurrency: AT_ONCE, queue: AT_ONCE });
     this.#signer = new Signer(signingKeys(secrets, appKey));
   }
@@ -29,7 +32,7 @@ export class NoticeSender {
       headers: { accept: "application/json", "content-type": "application/json", ...this.#signer.sign(questionId(), text) },
       body: text,
     }));
-    if (status < 200 || status > 299) throw new Error(`${this.#url.origin}${this.#url.pathname} answered ${status}`);
+    if (status < 200 || status > 299) throw new Error(`it answered ${status}`);
   }
 
   async close(): Promise<void> {

@@ -14,7 +14,10 @@ export interface NoticesOptions {
   /** Posts a body to the backend; rejects where that was not taken. */
   readonly deliver: (body: NoticeBody) => Promise<void>;
   readonly registry: NoticeRegistry;
+  /** The registry can't be reached. */
   readonly onTrouble: (error: unknown) => void;
+  /** The backend did not take a body. */
+  readonly onUndelivered: (error: unknown) => void;
   readonly timing?: Partial<NoticeTiming> | undefined;
 }
 
@@ -62,7 +65,7 @@ export class Notices implements ConnectionObserver, SubscriptionObserver {
       onSettled: (notices) => {
         for (const { id } of notices) registry.deleteNotice(id);
       },
-      onTrouble,
+      onTrouble: options.onUndelivered,
       timing,
     });
     this.#occupancy = new Occupancy({
