@@ -1,6 +1,7 @@
 import { asObject, type JsonObject, type WireMessage } from "@bellwire/protocol";
 import type { Except } from "@bellwire/emitter/internal";
 import type { Entry } from "../log/topic-log.js";
+import { RawJson } from "../raw-json.js";
 
 /** Whom a message may have to leave out. */
 export interface Viewer {
@@ -38,8 +39,9 @@ export class Message {
     return this.text.length * 3 + 200;
   }
 
+  /** For acks and answers; the data is written as it was published, as in live messages. */
   toWire(): WireMessage {
-    return [this.offset, this.time, this.data];
+    return [this.offset, this.time, new RawJson(this.text) as unknown as JsonObject];
   }
 }
 

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { BellwireError, parseFilter, parseSite, parseTopic, type ParsedFilter, type PresenceUser } from "@bellwire/protocol";
 import type { TopicLog } from "../log/topic-log.js";
+import { stringifyRaw } from "../raw-json.js";
 import type { ApiKeys } from "./api-keys.js";
 import { historyOf, isLogPosition, parseLimit, parseSince, type History, type HistoryQuery } from "./history.js";
 
@@ -28,11 +29,12 @@ type OfTopic = Site & { Params: { topic: string } };
 export function registerReads(app: FastifyInstance, { keys, log, presence, watched }: Reads): void {
   const onRequest = async ({ headers, params }: FastifyRequest<Site>): Promise<void> => keys.check(headers.authorization, params.site);
 
-  app.get<OfTopic>("/v1/sites/:site/topics/:topic/history", { onRequest }, async ({ params, query }, reply): Promise<History> => {
+  app.get<OfTopic>("/v1/sites/:site/topics/:topic/history", { onRequest }, async ({ params, query }, reply) => {
     uncached(reply);
     const since = parseSince(one(query, "since"));
     const asked = { since, limit: parseLimit(one(query, "limit")), filter: parseFilterText(one(query, "filter")) };
-    return readHistory(log, parseSite(params.site), parseTopic(params.topic), asked);
+    const history = await readHistory(log, parseSite(params.site), parseTopic(params.topic), asked);
+    return reply.type("application/json; charset=utf-8").send(stringifyRaw(history));
   });
 
   app.get<OfTopic>("/v1/sites/:site/topics/:topic/presence", { onRequest }, async ({ params }, reply): Promise<Presence> => {

@@ -9,6 +9,7 @@ import { toBellwireError } from "../failure.js";
 import { Disconnected } from "../hooks/hooks.js";
 import type { Logger } from "../logger.js";
 import type { RefusalLog } from "../refusal-log.js";
+import { encodesRaw } from "../raw-json.js";
 import type { Stats } from "../stats.js";
 import type { ClientCalls } from "./client-calls.js";
 import { Connection, type ConnectionHost, type Subscription } from "./connection.js";
@@ -119,6 +120,7 @@ export class Gateway implements ConnectionHost {
         answer(allowed ? null : "Origin not allowed", allowed);
       },
     });
+    encodesRaw(this.#io.encoder);
     // For polling only: a browser asks nobody before it opens a WebSocket.
     const allowOrigin = cors({ origin: (origin, answer) => answer(null, isAllowedOrigin(options.origins, origin)), credentials: true });
     this.#io.engine.use((request: IncomingMessage, response: ServerResponse, next: (error?: Error) => void) => {
