@@ -17,6 +17,8 @@ let ids = 0;
 export interface Backend {
   readonly events: Notice[];
   down: boolean;
+  /** Bodies that came while it was down. */
+  refused: number;
   /** The events of one kind. */
   of(event: string): Notice[];
   deliver(body: { events: readonly Notice[] }): Promise<void>;
@@ -27,9 +29,13 @@ export function backend(): Backend {
   return {
     events,
     down: false,
+    refused: 0,
     of: (event) => events.filter((notice) => notice.event === event),
     async deliver(body) {
-      if (this.down) throw new Error("503");
+      if (this.down) {
+        this.refused++;
+        throw new Error("503");
+      }
       events.push(...(JSON.parse(JSON.stringify(body)) as typeof body).events);
     },
   };
