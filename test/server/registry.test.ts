@@ -1,4 +1,3 @@
-import { setTimeout as pause } from "node:timers/promises";
 import { expect } from "chai";
 import {
   connectCommands,
@@ -15,6 +14,7 @@ import { MemoryRegistry } from "../../server/src/registry/memory-registry.js";
 import { RedisRegistry } from "../../server/src/registry/redis-registry.js";
 import type { Registry, Visitor } from "../../server/src/registry/registry.js";
 import { requires } from "../house/requires.js";
+import { TestClock } from "../support/clock.js";
 import { TestRedis } from "../support/redis.js";
 import { refusal } from "./controlled.js";
 
@@ -35,8 +35,14 @@ async function held(registry: Registry, visitor: Visitor = ANN, site = "5"): Pro
   return (await registry.of(site, visitor)).held.map(({ topic, filter }) => topic + filter.canonical);
 }
 
-/** One suite for every place where the server's subscriptions are kept. `life` in milliseconds. */
-function contract(name: string, open: (life?: number) => Promise<Registry>): void {
+/** A registry whose time a test lets pass, in milliseconds. */
+interface Aging {
+  readonly registry: Registry;
+  pass(ms: number): Promise<void>;
+}
+
+/** One suite for every place where the server's subscriptions are kept. */
+function contract(name: string, open: () => Promise<Registry>, openAging: (life: number) => Promise<Aging>): void {
   describe(`the registry ${name}`, () => {
     it("gives a connection what is held for its user, its session and its page load, in the order of the commands", async () => {
       const registry = await open();
@@ -143,15 +149,16 @@ function contract(name: string, open: (life?: number) => Promise<Registry>): voi
     }).timeout(10_000);
 
     it("forgets what nobody used for its life, and only that", async () => {
-      const registry = await open(200);
+      const hour = 3_600_000;
+      const { registry, pass } = await openAging(20 * hour);
       await store(registry, "subscribe", { user: "ann", topic: "T" });
       await store(registry, "subscribe", { user: "bob", topic: "T" });
       for (let i = 0; i < 8; i++) {
-        await pause(60);
+        await pass(6 * hour);
         expect(await held(registry), "each use prolongs it").to.deep.equal(["T{}"]);
       }
       expect(await held(registry, { ...ANN, user: "bob" })).to.deep.equal([]);
-      await pause(260);
+      await pass(26 * hour);
       expect(await held(registry)).to.deep.equal([]);
     });
 
@@ -201,7 +208,14 @@ function openAllAlong(commands: readonly Stored[], visitor: Visitor): Set<string
   return new Set(open.keys());
 }
 
-contract("in memory", async (life) => new MemoryRegistry(life === undefined ? {} : { life }));
+contract(
+  "in memory",
+  async () => new MemoryRegistry(),
+  async (life) => {
+    const clock = new TestClock();
+    return { registry: new MemoryRegistry({ life, clock }), pass: async (ms) => clock.pass(ms) };
+  },
+);
 
 describe("the registry's Redis", () => {
   let redis: TestRedis;
@@ -223,7 +237,17 @@ describe("the registry's Redis", () => {
     return new RedisRegistry({ redis: client, keys: new Keys(), ...(life === undefined ? {} : { life }) });
   }
 
-  contract("there", open);
+  /** Time passes for keys: each has so much less of it left. */
+  async function openAging(life: number): Promise<Aging> {
+    const raw = redis.client();
+    closers.push(() => raw.disconnect());
+    const pass = async (ms: number): Promise<void> => {
+      for (const key of await raw.keys("*")) await raw.pexpire(key, (await raw.pttl(key)) - ms);
+    };
+    return { registry: await open(life), pass };
+  }
+
+  contract("there", open, openAging);
 
   it("outlives garbage under its names, of any type and size", async () => {
     const registry = await open();

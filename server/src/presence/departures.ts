@@ -1,3 +1,5 @@
+import { systemClock, type Clock } from "../clock.js";
+
 /**
  * Whoever has left and may be back in a moment: a page that is loaded anew, a connection that broke. One timer for all of them.
  */
@@ -6,18 +8,21 @@ export class Departures<T> {
   readonly #gone: (item: T) => void;
   /** By the time at which they are gone for good, the earliest first. */
   readonly #due = new Map<T, number>();
-  #timer: NodeJS.Timeout | undefined;
+  readonly #clock: Clock;
+  /** Ends the wait under way. */
+  #forget: (() => void) | undefined;
 
   /** @param grace milliseconds, the same for all */
-  constructor(grace: number, gone: (item: T) => void) {
+  constructor(grace: number, gone: (item: T) => void, clock: Clock = systemClock) {
+    this.#clock = clock;
     this.#grace = grace;
     this.#gone = gone;
   }
 
   leave(item: T): void {
     this.#due.delete(item);
-    this.#due.set(item, performance.now() + this.#grace);
-    this.#timer ??= this.#wait(this.#grace);
+    this.#due.set(item, this.#clock.elapsed() + this.#grace);
+    this.#forget ??= this.#wait(this.#grace);
   }
 
   /** True where it had left. */
@@ -29,16 +34,16 @@ export class Departures<T> {
     return this.#due.has(item);
   }
 
-  #wait(ms: number): NodeJS.Timeout {
-    return setTimeout(() => this.#look(), Math.max(1, ms)).unref();
+  #wait(ms: number): () => void {
+    return this.#clock.after(Math.max(1, ms), () => this.#look());
   }
 
   #look(): void {
-    this.#timer = undefined;
-    const now = performance.now();
+    this.#forget = undefined;
+    const now = this.#clock.elapsed();
     for (const [item, due] of this.#due) {
       if (due > now) {
-        this.#timer = this.#wait(due - now);
+        this.#forget = this.#wait(due - now);
         return;
       }
       this.#due.delete(item);
@@ -47,7 +52,7 @@ export class Departures<T> {
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
+    this.#forget?.();
     this.#due.clear();
   }
 }

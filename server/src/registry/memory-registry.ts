@@ -19,11 +19,13 @@ import {
   type SubscribeCommand,
   type UnsubscribeCommand,
 } from "@bellwire/emitter/internal";
+import { systemClock, type Clock } from "../clock.js";
 import { NOTHING_HELD, type Registry, type Visitor } from "./registry.js";
 
 export interface MemoryRegistryOptions {
   /** Milliseconds that an owner's subscriptions are kept without a command or use. Default 24 h. */
   readonly life?: number;
+  readonly clock?: Pick<Clock, "now">;
 }
 
 /** What is stored for one owner, or for everybody on a site: of these, ends only. */
@@ -39,13 +41,15 @@ const MAX_SHELVES = 200_000;
 /** What the server subscribed for owners, in one process; it ends with it, as its logs do. */
 export class MemoryRegistry implements Registry {
   readonly #life: number;
+  readonly #clock: Pick<Clock, "now">;
   /** By site and owner; those that were used last come last. */
   readonly #shelves = new Map<string, Shelf>();
   /** Of the last command, microseconds. */
   #stamp = 0;
 
-  constructor({ life = HELD_LIFE_MS }: MemoryRegistryOptions = {}) {
+  constructor({ life = HELD_LIFE_MS, clock = systemClock }: MemoryRegistryOptions = {}) {
     this.#life = life;
+    this.#clock = clock;
   }
 
   async add(command: SubscribeCommand): Promise<void> {
@@ -103,7 +107,7 @@ export class MemoryRegistry implements Registry {
   #use(site: string, owner: Owner | undefined, make: false): Shelf | undefined;
   #use(site: string, owner: Owner | undefined, make: boolean): Shelf | undefined {
     const name = nameOf(site, owner);
-    const until = Date.now() + this.#life;
+    const until = this.#clock.now() + this.#life;
     const shelf = this.#shelves.get(name) ?? (make ? { held: new Map(), ends: new Map(), until } : undefined);
     if (shelf === undefined) return undefined;
     shelf.until = until;
@@ -113,7 +117,7 @@ export class MemoryRegistry implements Registry {
   }
 
   #expire(): void {
-    const now = Date.now();
+    const now = this.#clock.now();
     for (const [name, { until }] of this.#shelves) {
       if (until > now) return;
       this.#shelves.delete(name);

@@ -1,3 +1,5 @@
+import { systemClock, type Clock } from "../clock.js";
+
 /** Quarters of a second: what is enforced to the second may be so late. */
 const TICK_MS = 250;
 
@@ -6,12 +8,14 @@ const tickOf = (seconds: number): number => Math.ceil((seconds * 1000) / TICK_MS
 /** Calls back at moments of the clock, with one timer for all of them. */
 export class Schedule {
   readonly #due = new Map<number, Set<() => void>>();
-  readonly #timer: NodeJS.Timeout;
-  #done: number = tickOf(Date.now() / 1000);
+  readonly #clock: Clock;
+  readonly #stop: () => void;
+  #done: number;
 
-  constructor() {
-    this.#timer = setInterval(() => this.#tick(), TICK_MS);
-    this.#timer.unref();
+  constructor(clock: Clock = systemClock) {
+    this.#clock = clock;
+    this.#done = tickOf(clock.now() / 1000);
+    this.#stop = clock.every(TICK_MS, () => this.#tick());
   }
 
   /**
@@ -33,7 +37,7 @@ export class Schedule {
   }
 
   #tick(): void {
-    const now = Math.floor(Date.now() / TICK_MS);
+    const now = Math.floor(this.#clock.now() / TICK_MS);
     // A laptop that slept, or a clock that was set: only what is there is looked at, whatever the distance.
     const ticks = now - this.#done > this.#due.size ? [...this.#due.keys()].filter((tick) => tick <= now) : range(this.#done + 1, now);
     this.#done = now; // also where the clock was set back: what is due soon must not wait for the old time
@@ -46,7 +50,7 @@ export class Schedule {
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    this.#stop();
     this.#due.clear();
   }
 }
