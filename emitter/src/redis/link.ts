@@ -9,8 +9,8 @@ const STALE_MS = 100;
 
 export interface LinkOptions {
   readonly redis: RedisClient;
-  /** Where it leads, for errors. */
-  readonly address: string;
+  /** Where it leads, for errors; undefined: they name neither address nor cause. */
+  readonly address: string | undefined;
   /** Told once of each outage that no caller is told of. It must not throw. */
   readonly report: (error: BellwireError) => void;
 }
@@ -27,7 +27,7 @@ interface Failure {
  */
 export class RedisLink {
   readonly #redis: RedisClient;
-  readonly #address: string;
+  readonly #address: string | undefined;
   readonly #waiting = new Set<(failure?: BellwireError) => void>();
   #everReady: boolean;
   #last: Failure | undefined;
@@ -90,9 +90,14 @@ export class RedisLink {
   }
 
   #tooLate(timeout: number): BellwireError {
-    if (!this.#everReady && this.#last === undefined)
-      return new NotSent(`Nothing was sent: Redis at ${this.#address} gave no answer within ${timeout} ms`);
-    return this.#everReady ? this.#away(` within ${timeout} ms`) : this.#neverThere();
+    if (this.#everReady) return this.#away(` within ${timeout} ms`);
+    return this.#last === undefined
+      ? new NotSent(`Nothing was sent: ${this.#name} gave no answer within ${timeout} ms`)
+      : this.#neverThere();
+  }
+
+  get #name(): string {
+    return this.#address === undefined ? "Redis" : `Redis at ${this.#address}`;
   }
 
   #neverThere(): BellwireError {
@@ -105,6 +110,7 @@ export class RedisLink {
   }
 
   #story(): string {
+    if (this.#address === undefined) return "Redis can't be reached";
     return `Redis at ${this.#address} can't be reached: ${this.#last === undefined ? "the connection is lost" : causeOf(this.#last.error)}`;
   }
 }

@@ -25,6 +25,8 @@ export interface RedisTransportOptions {
   readonly logs?: readonly (readonly [pattern: string, limits: LogLimits])[];
   /** Told once of each outage; what a publish or command fails by is its own to tell. Default: nobody. */
   readonly onError?: (error: BellwireError) => void;
+  /** True: errors name neither Redis's address nor the cause, for they are passed on to strangers. Default false. */
+  readonly discreet?: boolean;
   /** Told once when no relay has a heartbeat in this Redis: then nobody hears what is published. Default: a console warning. */
   readonly onNoRelay?: (message: string) => void;
 }
@@ -62,7 +64,7 @@ class RedisTransport implements Transport {
     this.#logs = options.logs ?? [];
     this.#onNoRelay = options.onNoRelay ?? ((message) => console.warn(message));
     const report = (error: BellwireError): void => options.onError?.(error);
-    this.#link = new RedisLink({ redis: client, address: redisAddress(target), report });
+    this.#link = new RedisLink({ redis: client, address: options.discreet === true ? undefined : redisAddress(target), report });
     this.#redis = withLogCommands(client);
     this.#commands = new RedisCommands(client, this.#keys, (timeout) => this.#link.ready(timeout));
   }

@@ -75,6 +75,7 @@ export class RedisLog implements TopicLog {
       redis: this.#commands,
       logs: limits,
       onNoRelay: () => undefined,
+      discreet: true, // what clients and backends are told; the log has the whole story
       ...(prefix === undefined ? {} : { prefix }),
     });
     this.#probe = new Probe({
