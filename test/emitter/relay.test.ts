@@ -50,6 +50,21 @@ describe("an emitter and a relay", () => {
     }
   });
 
+  it("carry any text as it is: emoji, a lone surrogate, line ends", async () => {
+    const texts = ["\u{1F514}\u{1F469}\u200D\u{1F4BB}", "half of one: \ud83d", "\udd14 the other half", "a\nb\u2028c\u0000"];
+    const client = new RawClient({ url: relay.url, appKey: relay.appKey, site: "5" });
+    try {
+      await client.hello;
+      await client.subscribe({ id: "all", topic: TOPIC });
+      await using emitter = createEmitter({ url: relay.httpUrl, apiKey: relay.apiKey });
+      for (const text of texts) await emitter.site("5").publish(TOPIC, { text, [text]: 1 });
+      await client.until(() => client.messages(TOPIC).length === texts.length);
+      expect(client.messages(TOPIC).map(([, , data]) => data)).to.deep.equal(texts.map((text) => ({ text, [text]: 1 })));
+    } finally {
+      client.close();
+    }
+  });
+
   it("agree on what is refused", async () => {
     await using stranger = createEmitter({ url: relay.httpUrl, apiKey: "not-the-key" });
     const error = await refusal(stranger.site("5").publish(TOPIC));
