@@ -1,6 +1,6 @@
 import type { CommandKind } from "./control/command.js";
 
-/** What an error that nobody awaited was about. */
+/** What an error that nobody awaited was about. Empty: the connection to Redis itself, or what an endpoint runs of yours. */
 export interface ErrorContext {
   readonly site?: string;
   readonly topic?: string;

@@ -111,7 +111,7 @@ export class RedisLink {
 
   #story(): string {
     if (this.#address === undefined) return "Redis can't be reached";
-    return `Redis at ${this.#address} can't be reached: ${this.#last === undefined ? "the connection is lost" : causeOf(this.#last.error)}`;
+    return `${this.#name} can't be reached: ${this.#last === undefined ? "the connection is lost" : causeOf(this.#last.error)}`;
   }
 }
 
