@@ -70,7 +70,8 @@ describe("publishing over HTTP", () => {
   });
 
   it("sends one turn's publishes to a site together, in order", async () => {
-    const site = emitter.site("5");
+    await using patient = createEmitter({ url: `${relay.url}/ws/`, apiKey: "secret" });
+    const site = patient.site("5");
     const positions = await Promise.all([
       site.publish("a", { id: 1 }),
       site.publish("b", {}, { except: { client: "c" } }),
