@@ -44,6 +44,13 @@ describe("the clocks of backends", () => {
     expect(clocks.issued("acme", T + 5 * 24 * 3600), "set right long ago").to.equal(T + 5 * 24 * 3600);
   });
 
+  it("are not judged by what no relay would take", () => {
+    const { clocks, told } = watched();
+    clocks.issued("acme", T * 1000);
+    expect(clocks.issued("acme", T)).to.equal(T);
+    expect(told).to.have.length(1);
+  });
+
   it("are told of once where they are behind, and not for one old token", () => {
     const { clocks, told } = watched();
     for (const age of [70, 70, 1, 66, 65, 66, 65.4]) clocks.issued("acme", T - age);

@@ -82,7 +82,8 @@ export class Clocks {
 
   #note(site: string, dating: Dating, lead: number): void {
     const { onDiffering } = this.#options;
-    dating.lead = Math.max(dating.lead, Math.min(lead, MOST_LEAD));
+    // Further ahead it is refused, and says nothing of the others: it may be in milliseconds.
+    if (lead <= MOST_LEAD) dating.lead = Math.max(dating.lead, lead);
     if (lead > WORTH_TELLING && lead > withWay(dating.toldAhead)) {
       dating.toldAhead = lead;
       onDiffering(
