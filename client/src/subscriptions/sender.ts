@@ -61,7 +61,6 @@ export class Sender {
       if (wire.status === "asking") continue;
       wire.status = "wanted";
       wire.dropTokens();
-      this.#parts.registry.settle(wire); // one that had ended waited for its ack only
     }
   }
 
