@@ -1,10 +1,10 @@
 export { readConfig, type ApiKey, type Config } from "./config/config.js";
 export { fileJsonSchema, type FileConfig } from "./config/file.js";
 export { ConfigError, type Environment } from "./config/reader.js";
-export { createLogger, type Logger, type LoggerOptions } from "./logger.js";
-export { Relay, type RelayOptions } from "./relay.js";
+export { createLogger, type Logger, type LoggerOptions } from "./observe/logger.js";
+export { Relay, type RelayOptions } from "./relay/relay.js";
 export type { FeedTiming } from "./feed/feeds.js";
-export { createRelay, type RelayInProcess, type RelayInProcessOptions } from "./create-relay.js";
+export { createRelay, type RelayInProcess, type RelayInProcessOptions } from "./relay/create-relay.js";
 export type { FileInput } from "./config/file.js";
 export { disconnect, refuse, type HookFunction, type HookFunctions } from "./hooks/local-hooks.js";
 export type { HookContext, Interceptor, Interceptors } from "./hooks/interceptors.js";

@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import { expect } from "chai";
 import { WebSocket } from "ws";
-import { departures } from "../../server/src/drain.js";
+import { departures } from "../../server/src/relay/drain.js";
 import { RawClient } from "../support/socket.js";
 import { connectToken } from "../support/tokens.js";
 import { Poller } from "./poller.js";

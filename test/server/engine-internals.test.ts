@@ -1,6 +1,6 @@
 import { EventEmitter } from "node:events";
 import { expect } from "chai";
-import { toFrame } from "../../server/src/frame.js";
+import { toFrame } from "../../server/src/socket/frame.js";
 import {
   corkWrites,
   dropHandshake,

@@ -2,8 +2,8 @@ import { expect } from "chai";
 import { parseFilter } from "@bellwire/protocol";
 import { Feeds } from "../../server/src/feed/feeds.js";
 import type { Feed } from "../../server/src/feed/feed.js";
-import { MemoryLog } from "../../server/src/log/memory.js";
-import type { Tail } from "../../server/src/log/topic-log.js";
+import { MemoryLog } from "../../server/src/stores/memory/log.js";
+import type { Tail } from "../../server/src/stores/log.js";
 import { FeedHarness, Listener } from "./feed-harness.js";
 import { eventually, Stage } from "./stage.js";
 

@@ -2,8 +2,8 @@ import type { Position, WireMessage } from "@bellwire/protocol";
 import { parseFilter, type Filter } from "@bellwire/protocol";
 import { Feed, type FeedHost } from "../../server/src/feed/feed.js";
 import type { Recipient } from "../../server/src/feed/member.js";
-import { TAIL_MESSAGES, type Entry, type Tail } from "../../server/src/log/topic-log.js";
-import type { Frame } from "../../server/src/frame.js";
+import { TAIL_MESSAGES, type Entry, type Tail } from "../../server/src/stores/log.js";
+import type { Frame } from "../../server/src/socket/frame.js";
 
 export type Packet =
   | { event: "messages"; epoch: string; batch: WireMessage[] }

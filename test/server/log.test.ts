@@ -2,9 +2,9 @@ import { randomUUID } from "node:crypto";
 import { expect } from "chai";
 import { BellwireError, type Position } from "@bellwire/protocol";
 import type { LogLimits, Publication } from "@bellwire/emitter/internal";
-import { MemoryLog } from "../../server/src/log/memory.js";
-import { RedisLog } from "../../server/src/log/redis.js";
-import { TAIL_MESSAGES, type Entry, type LogListener, type Tail, type TopicLog } from "../../server/src/log/topic-log.js";
+import { MemoryLog } from "../../server/src/stores/memory/log.js";
+import { RedisLog } from "../../server/src/stores/redis/log.js";
+import { TAIL_MESSAGES, type Entry, type LogListener, type Tail, type TopicLog } from "../../server/src/stores/log.js";
 import { requires } from "../house/requires.js";
 import { TestRedis } from "../support/redis.js";
 

@@ -1,6 +1,6 @@
 import { mock } from "node:test";
 import { expect } from "chai";
-import { MemoryLog } from "../../server/src/log/memory.js";
+import { MemoryLog } from "../../server/src/stores/memory/log.js";
 
 const MINUTE = 60_000;
 

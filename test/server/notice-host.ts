@@ -1,11 +1,11 @@
 import { EventEmitter } from "node:events";
 import { connectCommands, Keys, type RedisClient, type RedisTarget } from "@bellwire/emitter/internal";
 import { parseFilter } from "@bellwire/protocol";
-import { NoRegistry } from "../../server/src/notices/notice-registry.js";
+import { NoRegistry } from "../../server/src/stores/notices.js";
 import type { Notice } from "../../server/src/notices/notice.js";
 import { Notices, type NoticesOptions } from "../../server/src/notices/notices.js";
-import { RedisNotices } from "../../server/src/notices/redis-registry.js";
-import { Lease } from "../../server/src/presence/lease.js";
+import { RedisNotices } from "../../server/src/stores/redis/notices.js";
+import { Lease } from "../../server/src/redis/lease.js";
 import type { Connection, Subscription } from "../../server/src/socket/connection.js";
 
 export type Settings = NoticesOptions["settings"];

@@ -1,11 +1,11 @@
 import { connectCommands, Keys, type RedisClient, type RedisTarget } from "@bellwire/emitter/internal";
 import { EVERYTHING, type PresenceUser } from "@bellwire/protocol";
-import type { Frame } from "../../server/src/frame.js";
-import { Lease, type LeaseTiming } from "../../server/src/presence/lease.js";
-import { MemoryPresence } from "../../server/src/presence/memory-presence.js";
-import type { PresenceStore } from "../../server/src/presence/presence-store.js";
+import type { Frame } from "../../server/src/socket/frame.js";
+import { Lease, type LeaseTiming } from "../../server/src/redis/lease.js";
+import { MemoryPresence } from "../../server/src/stores/memory/presence.js";
+import type { PresenceStore } from "../../server/src/stores/presence.js";
 import type { PresenceMode } from "../../server/src/presence/presence-text.js";
-import { RedisPresence } from "../../server/src/presence/redis-presence.js";
+import { RedisPresence } from "../../server/src/stores/redis/presence.js";
 import { PresenceRoster, type PresenceTiming } from "../../server/src/presence/roster.js";
 import type { Connection, Subscription } from "../../server/src/socket/connection.js";
 

@@ -1,9 +1,9 @@
 import { expect } from "chai";
 import type { TestRelay } from "@bellwire/server/testing";
 import { connectCommands, Keys } from "@bellwire/emitter/internal";
-import { Attendance } from "../../server/src/attendance.js";
-import { Lease } from "../../server/src/presence/lease.js";
-import { RedisPresence } from "../../server/src/presence/redis-presence.js";
+import { Attendance } from "../../server/src/presence/attendance.js";
+import { Lease } from "../../server/src/redis/lease.js";
+import { RedisPresence } from "../../server/src/stores/redis/presence.js";
 import { PresenceRoster } from "../../server/src/presence/roster.js";
 import { requires } from "../house/requires.js";
 import { TestRedis } from "../support/redis.js";

@@ -1,14 +1,14 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { parseFilter, type Position } from "@bellwire/protocol";
-import { FairTurns } from "../../server/src/feed/fair-turns.js";
+import { FairTurns } from "../../server/src/pacing/fair-turns.js";
 import { Feeds } from "../../server/src/feed/feeds.js";
 import { Message } from "../../server/src/feed/message.js";
 import { Ring } from "../../server/src/feed/ring.js";
-import type { Page } from "../../server/src/log/decode.js";
-import { MemoryLog } from "../../server/src/log/memory.js";
-import { PAGE_ENTRIES, readInPages } from "../../server/src/log/pages.js";
-import { TAIL_MESSAGES, type Tail } from "../../server/src/log/topic-log.js";
+import type { Page } from "../../server/src/stores/redis/decode.js";
+import { MemoryLog } from "../../server/src/stores/memory/log.js";
+import { PAGE_ENTRIES, readInPages } from "../../server/src/stores/redis/pages.js";
+import { TAIL_MESSAGES, type Tail } from "../../server/src/stores/log.js";
 import { FeedHarness, Listener } from "./feed-harness.js";
 import { Stage } from "./stage.js";
 

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { BellwireError } from "@bellwire/protocol";
-import { RefusalLog, type RefusalCount } from "../../server/src/refusal-log.js";
+import { RefusalLog, type RefusalCount } from "../../server/src/observe/refusal-log.js";
 import { refusal } from "../support/socket.js";
 import { connectToken, subscribeToken } from "../support/tokens.js";
 import { APP_KEY } from "./controlled.js";

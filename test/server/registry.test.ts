@@ -10,9 +10,9 @@ import {
 } from "@bellwire/emitter/internal";
 import { filtersOverlap, grantCovers, parseFilter, topicMatches } from "@bellwire/protocol";
 import fc from "fast-check";
-import { MemoryRegistry } from "../../server/src/registry/memory-registry.js";
-import { RedisRegistry } from "../../server/src/registry/redis-registry.js";
-import type { Registry, Visitor } from "../../server/src/registry/registry.js";
+import { MemoryRegistry } from "../../server/src/stores/memory/held.js";
+import { RedisRegistry } from "../../server/src/stores/redis/held.js";
+import type { Registry, Visitor } from "../../server/src/stores/held.js";
 import { requires } from "../house/requires.js";
 import { TestClock } from "../support/clock.js";
 import { TestRedis } from "../support/redis.js";

@@ -1,6 +1,6 @@
 import { expect } from "chai";
-import { Departures } from "../../server/src/presence/departures.js";
-import { Schedule } from "../../server/src/socket/schedule.js";
+import { Departures } from "../../server/src/pacing/departures.js";
+import { Schedule } from "../../server/src/pacing/schedule.js";
 import { TestClock } from "../support/clock.js";
 
 describe("a schedule", () => {

@@ -1,4 +1,4 @@
-import type { Clock } from "../../server/src/clock.js";
+import type { Clock } from "../../server/src/pacing/clock.js";
 
 interface Timer {
   due: number;

@@ -1,7 +1,7 @@
 import cluster from "node:cluster";
 import { readConfig } from "../config/config.js";
-import { Relay } from "../relay.js";
-import { parseWorkers, runPrimary, runWorker } from "../workers.js";
+import { Relay } from "../relay/relay.js";
+import { parseWorkers, runPrimary, runWorker } from "../relay/workers.js";
 import { exitWith, FAILED } from "./failure.js";
 
 /** Runs a relay, or several as worker processes, until a signal. @throws ConfigError */

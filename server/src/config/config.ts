@@ -4,7 +4,7 @@ import type { LogLimits } from "@bellwire/emitter/internal";
 import type { KeySet } from "../auth/keyring.js";
 import type { HookSettings } from "../hooks/settings.js";
 import type { AllowedOrigins } from "../socket/origins.js";
-import type { DrainTiming } from "../drain.js";
+import type { DrainTiming } from "../relay/drain.js";
 import { emptyFile, readConfigFile, type FileConfig, readInlineConfig, type FileInput } from "./file.js";
 import { ConfigError, Reader, type Environment } from "./reader.js";
 import { redisSettings, type RedisSettings } from "./redis.js";

@@ -8,7 +8,7 @@ import {
   type Target,
   type UnsubscribeCommand,
 } from "@bellwire/emitter/internal";
-import type { Keeper } from "../registry/keeper.js";
+import type { Keeper } from "./keeper.js";
 import type { Revocations } from "../revocations/revocations.js";
 import type { RevocationIndex } from "../revocations/revocation-index.js";
 import type { Connection } from "../socket/connection.js";

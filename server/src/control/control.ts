@@ -2,24 +2,24 @@ import { CONTROL_NAMESPACE, databaseOf, Keys, type Command } from "@bellwire/emi
 import { BellwireError, parseFilter, parseSite, parseTopic } from "@bellwire/protocol";
 import type { RedisSettings } from "../config/redis.js";
 import type { Feeds } from "../feed/feeds.js";
-import { RedisLog } from "../log/redis.js";
-import type { TopicLog } from "../log/topic-log.js";
-import type { Logger } from "../logger.js";
-import { Keeper } from "../registry/keeper.js";
-import { MemoryRegistry } from "../registry/memory-registry.js";
-import { RedisRegistry } from "../registry/redis-registry.js";
-import type { Registry } from "../registry/registry.js";
-import { MemoryRevocations } from "../revocations/memory-store.js";
-import { RedisRevocations } from "../revocations/redis-store.js";
+import { RedisLog } from "../stores/redis/log.js";
+import type { TopicLog } from "../stores/log.js";
+import type { Logger } from "../observe/logger.js";
+import { Keeper } from "./keeper.js";
+import { MemoryRegistry } from "../stores/memory/held.js";
+import { RedisRegistry } from "../stores/redis/held.js";
+import type { Registry } from "../stores/held.js";
+import { MemoryRevocations } from "../stores/memory/revocations.js";
+import { RedisRevocations } from "../stores/redis/revocations.js";
 import { REREAD_MS, Revocations } from "../revocations/revocations.js";
 import type { Gateway } from "../socket/gateway.js";
 import type { Subscriptions } from "../socket/subscriptions.js";
-import type { Stats } from "../stats.js";
+import type { Stats } from "../observe/stats.js";
 import { Commands } from "./commands.js";
-import type { ControlBus } from "./control-bus.js";
+import type { ControlBus } from "../stores/bus.js";
 import type { ClusterCounts } from "./counts.js";
-import { MemoryBus } from "./memory-bus.js";
-import { RedisBus } from "./redis-bus.js";
+import { MemoryBus } from "../stores/memory/bus.js";
+import { RedisBus } from "../stores/redis/bus.js";
 import { Watchers } from "./watchers.js";
 
 export interface ControlOptions {

@@ -1,6 +1,6 @@
 import { filtersOverlap, isSite, isTopic, parseFilter, roomsOf, type ParsedFilter, type Scalar } from "@bellwire/protocol";
 import type { Feed } from "../feed/feed.js";
-import { feedName } from "../log/topic-log.js";
+import { feedName } from "../stores/log.js";
 import type { Connection, Subscription } from "../socket/connection.js";
 import type { SubscriptionObserver } from "../socket/observers.js";
 

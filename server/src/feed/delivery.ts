@@ -1,6 +1,6 @@
 import { isExcluded, type Message } from "./message.js";
 import { NO_MESSAGES, type Member, type Room } from "./member.js";
-import type { Frame } from "../frame.js";
+import type { Frame } from "../socket/frame.js";
 
 /** Makes the frame of one batch; it is called once per distinct batch, not once per socket. */
 export type Encode = (messages: readonly Message[]) => Frame;

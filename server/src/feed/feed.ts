@@ -1,7 +1,7 @@
 import type { ParsedFilter, Position } from "@bellwire/protocol";
 import type { LogLimits } from "@bellwire/emitter/internal";
-import { TAIL_MESSAGES, type Entry, type Tail } from "../log/topic-log.js";
-import { eventText, toFrame, type Frame } from "../frame.js";
+import { TAIL_MESSAGES, type Entry, type Tail } from "../stores/log.js";
+import { eventText, toFrame, type Frame } from "../socket/frame.js";
 import { deliver } from "./delivery.js";
 import { Member, type Recipient, type Room } from "./member.js";
 import { Message } from "./message.js";

@@ -1,12 +1,12 @@
 import { isReservedTopic, siteNamespace, type Position } from "@bellwire/protocol";
 import { logLimitsOf, within, type LogLimits } from "@bellwire/emitter/internal";
-import { eventText, toFrame } from "../frame.js";
-import { feedName, type Entry, type LogListener, type Tail, type TopicLog } from "../log/topic-log.js";
-import { FairTurns } from "./fair-turns.js";
+import { eventText, toFrame } from "../socket/frame.js";
+import { feedName, type Entry, type LogListener, type Tail, type TopicLog } from "../stores/log.js";
+import { FairTurns } from "../pacing/fair-turns.js";
 import { Feed, type FeedHost, type ResyncCause } from "./feed.js";
 import type { Member, Recipient } from "./member.js";
 import type { Message } from "./message.js";
-import { Rotation } from "./rotation.js";
+import { Rotation } from "../pacing/rotation.js";
 
 export interface FeedsOptions {
   readonly log: TopicLog;

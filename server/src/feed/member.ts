@@ -1,4 +1,4 @@
-import type { Frame } from "../frame.js";
+import type { Frame } from "../socket/frame.js";
 import type { Shape } from "@bellwire/protocol";
 import type { Message, Viewer } from "./message.js";
 

@@ -1,7 +1,7 @@
 import { asObject, type JsonObject, type WireMessage } from "@bellwire/protocol";
 import type { Except } from "@bellwire/emitter/internal";
-import type { Entry } from "../log/topic-log.js";
-import { RawJson } from "../raw-json.js";
+import type { Entry } from "../stores/log.js";
+import { RawJson } from "../socket/raw-json.js";
 
 /** Whom a message may have to leave out. */
 export interface Viewer {

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { Agent } from "undici";
-import { Limiter, QueueFull } from "./limiter.js";
+import { Limiter, QueueFull } from "../pacing/limiter.js";
 import type { CallSettings } from "./settings.js";
 import { Unanswered } from "./unanswered.js";
 

@@ -1,6 +1,6 @@
 import type { Config } from "../config/config.js";
-import type { Logger } from "../logger.js";
-import type { Stats } from "../stats.js";
+import type { Logger } from "../observe/logger.js";
+import type { Stats } from "../observe/stats.js";
 import { composeHooks } from "./compose.js";
 import type { Hooks } from "./hooks.js";
 import { createHttpHooks } from "./http-hooks.js";

@@ -17,7 +17,7 @@ import {
   type SubscribeReply,
 } from "./hooks.js";
 import { HttpForm, jsonOf } from "./http-form.js";
-import { InFlight } from "./in-flight.js";
+import { InFlight } from "../pacing/in-flight.js";
 import { holdsName, topicMatcher, type Params } from "./matching.js";
 import { parseConnectReply, parsePublishReply, parseRefreshReply, parseRpcReply, parseSubscribeReply } from "./replies.js";
 import type { BackendSettings, HookSettings, HttpFormSettings } from "./settings.js";

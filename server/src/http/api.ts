@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { BellwireError, parseSite, type WireError } from "@bellwire/protocol";
 import type { Publication } from "@bellwire/emitter/internal";
-import { toBellwireError } from "../failure.js";
-import type { TopicLog } from "../log/topic-log.js";
-import type { StallWatch } from "../stall.js";
-import type { Stats } from "../stats.js";
+import { toBellwireError } from "../socket/failure.js";
+import type { TopicLog } from "../stores/log.js";
+import type { StallWatch } from "../observe/stall.js";
+import type { Stats } from "../observe/stats.js";
 import type { ApiKeys } from "./api-keys.js";
 import { openApi } from "./openapi.js";
 import { parsePublishBody, type ParsedItem } from "./publish-body.js";

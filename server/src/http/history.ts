@@ -1,6 +1,6 @@
 import { BellwireError, filterMatches, isEpoch, isOffset, type ParsedFilter, type Position } from "@bellwire/protocol";
 import { Message } from "../feed/message.js";
-import type { Tail } from "../log/topic-log.js";
+import type { Tail } from "../stores/log.js";
 
 export const HISTORY_LIMITS = { messages: 1000, byDefault: 100 } as const;
 

@@ -5,7 +5,7 @@ import type { NoticeEvent, NoticeSettings } from "../hooks/settings.js";
 import type { Connection, Subscription } from "../socket/connection.js";
 import type { ConnectionObserver, SubscriptionObserver } from "../socket/observers.js";
 import { connectionNotice, scopeNotice, type Notice, type NoticeBody, type Party, type Scope } from "./notice.js";
-import type { Legacy, NoticeRegistry } from "./notice-registry.js";
+import type { Legacy, NoticeRegistry } from "../stores/notices.js";
 import { Occupancy } from "./occupancy.js";
 import { MOST_WAITING, Outbox, type OutboxTiming } from "./outbox.js";
 

@@ -1,8 +1,8 @@
-import { Departures } from "../presence/departures.js";
-import { KeyedQueue } from "../presence/keyed-queue.js";
+import { Departures } from "../pacing/departures.js";
+import { KeyedQueue } from "../pacing/keyed-queue.js";
 import { fieldOf } from "./registration.js";
 import type { Scope } from "./notice.js";
-import type { NoticeRegistry } from "./notice-registry.js";
+import type { NoticeRegistry } from "../stores/notices.js";
 
 export interface OccupancyOptions {
   readonly registry: Pick<NoticeRegistry, "occupy">;

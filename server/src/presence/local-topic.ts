@@ -1,7 +1,7 @@
 import type { Position } from "@bellwire/protocol";
 import type { Connection } from "../socket/connection.js";
 import type { Present, PresenceMode } from "./presence-text.js";
-import type { MemberChange } from "./presence-store.js";
+import type { MemberChange } from "../stores/presence.js";
 
 /** One who is present through this relay, over any number of its sockets. */
 export interface LocalMember {

@@ -1,5 +1,5 @@
 import { utf8Length, type PresenceUser } from "@bellwire/protocol";
-import type { MemberChange, PresenceSnapshot } from "./presence-store.js";
+import type { MemberChange, PresenceSnapshot } from "../stores/presence.js";
 
 /** Whether a topic has presence, and whether its users are listed or only counted. */
 export type PresenceMode = "list" | "count";

@@ -1,14 +1,14 @@
 import { BellwireError, isReservedTopic, parseSite, parseTopic, siteNamespace } from "@bellwire/protocol";
-import { Rotation } from "../feed/rotation.js";
-import { eventText, toFrame } from "../frame.js";
-import { feedName } from "../log/topic-log.js";
+import { Rotation } from "../pacing/rotation.js";
+import { eventText, toFrame } from "../socket/frame.js";
+import { feedName } from "../stores/log.js";
 import type { Connection, Subscription } from "../socket/connection.js";
 import type { SubscriptionObserver } from "../socket/observers.js";
-import { Departures } from "./departures.js";
-import { KeyedQueue } from "./keyed-queue.js";
+import { Departures } from "../pacing/departures.js";
+import { KeyedQueue } from "../pacing/keyed-queue.js";
 import { Listings } from "./listings.js";
 import { covers, LocalTopic, type LocalMember } from "./local-topic.js";
-import { MAX_LISTED, type PresenceStore } from "./presence-store.js";
+import { MAX_LISTED, type PresenceStore } from "../stores/presence.js";
 import { changeText, infoText, toPresent, type Present, type PresenceMode } from "./presence-text.js";
 
 /** Milliseconds. */

@@ -2,7 +2,7 @@ import { MAX_REVOCATIONS, REVOCATION_LIFE_MS, within } from "@bellwire/emitter/i
 import { RevocationIndex } from "./revocation-index.js";
 import { parseRevocation, type Holder, type Permit, type Revocation, type Scope, type StoredRevocation } from "./revocation.js";
 import { StoreClock } from "./store-clock.js";
-import { REVOCATION_PAGE, type RevocationStore } from "./store.js";
+import { REVOCATION_PAGE, type RevocationStore } from "../stores/revocations.js";
 
 export interface RevocationsOptions {
   readonly store: RevocationStore;

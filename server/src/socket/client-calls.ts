@@ -2,8 +2,8 @@ import { asObject, BellwireError, parseTopic, type JsonObject, type Position } f
 import { encodeData } from "@bellwire/emitter/internal";
 import { randomUUID } from "node:crypto";
 import type { Hooks } from "../hooks/hooks.js";
-import type { TopicLog } from "../log/topic-log.js";
-import type { Stats } from "../stats.js";
+import type { TopicLog } from "../stores/log.js";
+import type { Stats } from "../observe/stats.js";
 import { askerOf } from "./asker.js";
 import type { Connection } from "./connection.js";
 

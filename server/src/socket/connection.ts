@@ -7,10 +7,10 @@ import type { Asker } from "../hooks/hooks.js";
 import type { Scope } from "../revocations/revocation.js";
 import type { Feed } from "../feed/feed.js";
 import type { Recipient } from "../feed/member.js";
-import { eventText, toFrame, type Frame } from "../frame.js";
+import { eventText, toFrame, type Frame } from "./frame.js";
 import { askerOf } from "./asker.js";
 import type { HeldSubscriptions } from "./held-subscriptions.js";
-import type { Rate } from "./rate.js";
+import type { Rate } from "../pacing/rate.js";
 import { cutLater, endTransport, loseTransport, waitingPackets, writeDirectly } from "./engine-internals.js";
 
 export interface Subscription {

@@ -1,7 +1,7 @@
 import { BellwireError } from "@bellwire/protocol";
 import { Disconnected } from "../hooks/hooks.js";
 import type { Connection } from "./connection.js";
-import { Rate } from "./rate.js";
+import { Rate } from "../pacing/rate.js";
 
 export type Ack = (reply: object) => void;
 

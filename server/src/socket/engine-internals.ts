@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket as NetSocket } from "node:net";
 import type { Socket } from "socket.io";
-import type { Frame } from "../frame.js";
+import type { Frame } from "./frame.js";
 
 type EngineSocket = Socket["conn"];
 

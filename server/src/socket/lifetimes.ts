@@ -2,11 +2,11 @@ import { BellwireError, filterObject } from "@bellwire/protocol";
 import { authoritiesFor, isSame, type ConnectionPermit } from "../auth/permits.js";
 import type { SubscriptionProof } from "../auth/tickets.js";
 import { Disconnected, type Hooks } from "../hooks/hooks.js";
-import { toBellwireError } from "../failure.js";
+import { toBellwireError } from "./failure.js";
 import { askerOf } from "./asker.js";
 import type { Connection, Subscription } from "./connection.js";
 import type { ConnectionObserver, SubscriptionObserver } from "./observers.js";
-import { Schedule } from "./schedule.js";
+import { Schedule } from "../pacing/schedule.js";
 import type { Subscriptions } from "./subscriptions.js";
 
 export interface LifetimesOptions {

@@ -1,6 +1,6 @@
 import { asObject, BellwireError } from "@bellwire/protocol";
 import type { Admission } from "../auth/admission.js";
-import { toBellwireError } from "../failure.js";
+import { toBellwireError } from "./failure.js";
 import type { Connection, Subscription } from "./connection.js";
 import type { Lifetimes } from "./lifetimes.js";
 import { parseId } from "./subscribe-item.js";

@@ -15,7 +15,7 @@ import type { SubscriptionProof } from "../auth/tickets.js";
 import type { Feed, Older } from "../feed/feed.js";
 import { topicAsShown, type Feeds } from "../feed/feeds.js";
 import type { Recovery } from "../feed/recovery.js";
-import { toBellwireError } from "../failure.js";
+import { toBellwireError } from "./failure.js";
 import { Disconnected } from "../hooks/hooks.js";
 import type { Permit } from "../revocations/revocation.js";
 import type { RevocationIndex } from "../revocations/revocation-index.js";

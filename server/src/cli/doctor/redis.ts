@@ -1,7 +1,7 @@
 import { connectCommands, redisAddress, whenReady, within, type RedisClient } from "@bellwire/emitter/internal";
 import { Cluster, type Redis } from "ioredis";
 import type { RedisSettings } from "../../config/redis.js";
-import { versionProblem } from "../../log/redis-version.js";
+import { versionProblem } from "../../redis/version.js";
 import { countRelays } from "../publishing.js";
 import { fail, ok, warn, type Finding } from "./finding.js";
 

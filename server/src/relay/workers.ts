@@ -1,0 +1,120 @@
+import cluster, { type Worker } from "node:cluster";
+import { createServer } from "node:http";
+import { setupMaster, setupWorker } from "@socket.io/sticky";
+import { readConfig, type Config } from "../config/config.js";
+import { ConfigError } from "../config/reader.js";
+import { createLogger, type Logger } from "../observe/logger.js";
+import { Relay } from "./relay.js";
+
+const MOST_WORKERS = 256;
+// A worker that dies at once is started again ever later: whatever kills it should not also fill the disk with its words.
+const RESTART_MS = { least: 500, most: 30_000 } as const;
+const HEALTHY_MS = 10_000;
+
+/** Reads `--workers`. @throws ConfigError */
+export function parseWorkers(text: string): number {
+  const count = Number(text);
+  if (!/^\d+$/.test(text) || count < 1 || count > MOST_WORKERS) {
+    throw new ConfigError(`--workers must be a whole number from 1 to ${MOST_WORKERS}, not "${text}"`);
+  }
+  return count;
+}
+
+/**
+ * Runs several relays as worker processes behind one port. Each is a relay like any other, with the same guarantees: they know
+ * of each other through Redis only. The primary hands each connection to one of them; polling clients keep theirs by session id.
+ * @throws ConfigError without Redis, since memory would split the log, or where the port is taken
+ */
+export async function runPrimary(count: number, config: Config, fail: (message: string) => void): Promise<void> {
+  if (config.redis === undefined)
+    throw new ConfigError("--workers above 1 needs REDIS_URL or REDIS_HOST: in memory each worker would have a log of its own");
+  const logger = createLogger();
+  for (const notice of config.notices) logger.warn(notice);
+  const server = createServer();
+  cluster.setupPrimary({ serialization: "advanced" });
+  setupMaster(server, { loadBalancingMethod: "least-connection" });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const taken = error.code === "EADDRINUSE";
+      reject(
+        new ConfigError(
+          `Can't listen: ${taken ? `port ${config.port} is taken: stop what listens there, or set REALTIME_WS_PORT` : error.message}`,
+        ),
+      );
+    });
+    server.listen({ port: config.port, ...(config.host === undefined ? {} : { host: config.host }) }, resolve);
+  });
+  logger.listening(config.port);
+  const stopped = keepWorkers(count, config, logger, fail);
+  await stopped;
+  server.close();
+  process.exit(0);
+}
+
+/** Starts workers, and again those that die, until the primary is told to stop; resolves when all have ended then. */
+function keepWorkers(count: number, config: Config, logger: Logger, fail: (message: string) => void): Promise<void> {
+  let stopping = false;
+  const delays = new Map<number, number>();
+
+  const start = (index: number): void => {
+    const begun = Date.now();
+    const worker = cluster.fork(workerEnvironment(config, index));
+    worker.once("exit", (status: number) => {
+      if (stopping) return;
+      // The settings are wrong, and will be the next time.
+      if (status === 2) return fail("A worker found the settings wrong");
+      const delay =
+        Date.now() - begun > HEALTHY_MS ? RESTART_MS.least : Math.min((delays.get(index) ?? RESTART_MS.least / 2) * 2, RESTART_MS.most);
+      delays.set(index, delay);
+      logger.warn(`Worker ${index} ended with ${status ?? "a signal"}; starting another in ${delay} ms`);
+      setTimeout(() => {
+        if (!stopping) start(index);
+      }, delay);
+    });
+  };
+  for (let index = 0; index < count; index++) start(index);
+
+  return new Promise((resolve) => {
+    const workers = (): Worker[] => Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
+    const stop = (signal: NodeJS.Signals): void => {
+      stopping = true;
+      for (const worker of workers()) worker.process.kill(signal);
+      const look = setInterval(() => {
+        if (workers().length > 0) return;
+        clearInterval(look);
+        resolve();
+      }, 100);
+    };
+    process.on("SIGINT", stop);
+    process.on("SIGTERM", stop);
+  });
+}
+
+/** What only the primary knows: keys that it made up, and which worker this is. */
+function workerEnvironment(config: Config, index: number): Record<string, string> {
+  const [key, ...previous] = config.keys.keys.map((entry) => entry.key);
+  const apiKey = config.apiKeys.find(({ sites }) => sites === undefined)?.key;
+  return {
+    APP_KEY: key as string,
+    APP_PREVIOUS_KEYS: previous.join(","),
+    BELLWIRE_WORKER: String(index),
+    ...(apiKey === undefined ? {} : { REALTIME_API_KEY: apiKey }),
+    // Each worker has numbers of its own to be scraped.
+    ...(config.internalPort === undefined ? {} : { REALTIME_INTERNAL_PORT: String(config.internalPort + index) }),
+  };
+}
+
+/** One relay of several: its primary hands it connections. */
+export async function runWorker(stopOnSignals: (relay: Relay) => void, fail: (message: string) => void): Promise<void> {
+  const config = { ...readConfig(process.env), notices: [] };
+  const relay = new Relay({
+    config,
+    onFatal: fail,
+    takesConnections: (http, gateway) => {
+      if (gateway !== undefined) setupWorker(gateway.io);
+      else process.on("message", (_message, socket) => void (socket !== undefined && http.emit("connection", socket)));
+    },
+  });
+  await relay.start();
+  stopOnSignals(relay);
+}

@@ -1,0 +1,42 @@
+import type { Command } from "@bellwire/emitter/internal";
+import type { MemoryRevocations } from "./revocations.js";
+import type { Registry } from "../held.js";
+import type { ControlBus, ControlListener } from "../bus.js";
+import { sumCounts, type ClusterCounts } from "../../control/counts.js";
+import type { WatchQuestion } from "../../control/watchers.js";
+
+/** The bus of a relay that is alone. */
+export class MemoryBus implements ControlBus {
+  readonly #revocations: MemoryRevocations;
+  readonly #registry: Registry;
+  #listener: ControlListener | undefined;
+
+  constructor(revocations: MemoryRevocations, registry: Registry) {
+    this.#revocations = revocations;
+    this.#registry = registry;
+  }
+
+  start(listener: ControlListener): void {
+    this.#listener = listener;
+  }
+
+  async send(command: Command): Promise<void> {
+    if (command.kind === "revoke") this.#revocations.add(command);
+    if (command.kind === "subscribe") await this.#registry.add(command);
+    else if (command.kind !== "disconnect") await this.#registry.remove(command);
+    // As from a wire: in a later turn than the sender's call, in order.
+    setImmediate(() => this.#listener?.command(command));
+  }
+
+  async counts(): Promise<ClusterCounts> {
+    return sumCounts(this.#listener === undefined ? [] : [this.#listener.counts()], 0);
+  }
+
+  async watched(question: WatchQuestion): Promise<boolean> {
+    return this.#listener?.watches(question) ?? true;
+  }
+
+  close(): void {
+    this.#listener = undefined;
+  }
+}
