@@ -43,7 +43,7 @@ describe("the command bellwire stats", function () {
     const relay = await stage.relay({ env: { REDIS_URL: redis.url } });
     await eventually(() => relay.relay.readiness().status === "ready", "the relay is ready");
     await redis.kill();
-    await eventually(() => relay.relay.readiness().redis === "down", "the relay has noticed");
+    await eventually(() => relay.relay.readiness().store === "down", "the relay has noticed");
     const outcome = await run(stage, ["stats"], settingsOf(relay));
     expectOneLine(outcome, 1, "because its Redis is down: start Redis, or check the relay's REDIS_URL");
     expect(outcome.stderr).not.to.match(/stream|queue/i);

@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import { connectCommands, Keys, type RedisClient, type RedisTarget } from "@bellwire/emitter/internal";
 import { parseFilter } from "@bellwire/protocol";
-import { NoRegistry } from "../../server/src/stores/notices.js";
+import { MemoryNotices } from "../../server/src/stores/memory/notices.js";
 import type { Notice } from "../../server/src/notices/notice.js";
 import { Notices, type NoticesOptions } from "../../server/src/notices/notices.js";
 import { RedisNotices } from "../../server/src/stores/redis/notices.js";
@@ -63,19 +63,19 @@ export function openNoticeHost(
 ): Host {
   let client: RedisClient | undefined;
   let lease: Lease | undefined;
-  let registry: NoRegistry | RedisNotices = new NoRegistry();
+  let store: MemoryNotices | RedisNotices = new MemoryNotices();
   if (redis !== undefined) {
     client = connectCommands(redis);
     client.on("error", nothing);
     const keys = new Keys();
     lease = new Lease({ redis: client, keys, relay, timing: { life: 400, beat: 50 }, onTrouble: nothing });
-    registry = new RedisNotices({ redis: client, keys, lease, onTrouble: nothing });
+    store = new RedisNotices({ redis: client, keys, lease, onTrouble: nothing });
   }
   const timing = { gather: 5, retry: 20, patience: 50, grace, leave: 300 };
   const notices = new Notices({
     settings,
     deliver: (body) => told.deliver(body),
-    registry,
+    store,
     onTrouble: nothing,
     onUndelivered: nothing,
     timing,
@@ -101,7 +101,7 @@ export function openNoticeHost(
     },
     kill() {
       lease?.stop();
-      if (registry instanceof RedisNotices) registry.stop();
+      if (store instanceof RedisNotices) store.stop();
       notices.stop();
       client?.disconnect();
     },

@@ -1,8 +1,8 @@
+import type { Subscription } from "../../server/src/socket/connection.js";
 import { setTimeout as pause } from "node:timers/promises";
 import { expect } from "chai";
 import type { RedisClient } from "@bellwire/emitter/internal";
 import type { Notice } from "../../server/src/notices/notice.js";
-import type { Subscription } from "../../server/src/socket/connection.js";
 import { requires } from "../house/requires.js";
 import { RedisCluster } from "../support/redis-cluster.js";
 import { TestRedis } from "../support/redis.js";
@@ -343,8 +343,8 @@ describe("notices of a whole relay", () => {
     const relay = await stage.relay();
     const { notices } = openNoticeHost(told, {});
     stage.closeLater(() => notices.stop());
-    relay.relay.gateway?.observers.push(notices as never); // the same class, once as source and once as built
-    relay.relay.subscriptions.observers.push(notices as never);
+    (relay.relay.gateway as unknown as { observers: unknown[] }).observers.push(notices); // the same class, once as source and once as built
+    (relay.relay.subscriptions.observers as unknown[]).push(notices);
     const client = await stage.connect(relay, { claims: { sub: "ann" } });
     await client.subscribe({ id: "a", topic: "T" });
     await eventually(() => told.of("connected").length === 1 && told.of("occupied").length === 1, "they are told");

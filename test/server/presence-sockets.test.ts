@@ -1,7 +1,11 @@
 import { expect } from "chai";
 import type { TestRelay } from "@bellwire/server/testing";
 import { connectCommands, Keys } from "@bellwire/emitter/internal";
+import { readConfig } from "../../server/src/config/config.js";
+import type { FileInput } from "../../server/src/config/file.js";
 import { Attendance } from "../../server/src/presence/attendance.js";
+import { MemoryNotices } from "../../server/src/stores/memory/notices.js";
+import { MemoryPresence } from "../../server/src/stores/memory/presence.js";
 import { Lease } from "../../server/src/redis/lease.js";
 import { RedisPresence } from "../../server/src/stores/redis/presence.js";
 import { PresenceRoster } from "../../server/src/presence/roster.js";
@@ -45,7 +49,7 @@ describe("presence over real sockets", () => {
     const store = new RedisPresence({ target: redis.url, keys, redis: redisClient, lease, onTrouble });
     const allowed = (topic: string): "list" | false => (topic.startsWith("P") ? "list" : false);
     const roster = new PresenceRoster({ store, allowed, timing: { grace: 50 }, onTrouble });
-    started.relay.subscriptions.observers.push(roster as never); // the same class, once as source and once as built
+    (started.relay.subscriptions.observers as unknown[]).push(roster); // the same class, once as source and once as built
     stage.closeLater(async () => {
       roster.close();
       await lease.close(0);
@@ -75,29 +79,27 @@ describe("presence over real sockets", () => {
 });
 
 describe("what a relay keeps of who is there", () => {
-  const stage = Stage.forEachTest();
+  const started: string[] = [];
+  const stores = {
+    presence: Object.assign(new MemoryPresence(), { start: () => started.push("presence") }),
+    notices: Object.assign(new MemoryNotices(), { start: () => started.push("notices") }),
+  };
+  const open = (settings: FileInput): Attendance => {
+    const config = readConfig({}, settings);
+    return new Attendance({ config, stores: stores as never, onUndelivered: () => undefined, onTrouble: () => undefined });
+  };
+  afterEach(() => started.splice(0));
 
   it("is nothing where nobody asked for it", async () => {
-    const { relay } = await stage.relay();
-    const options = { log: relay.log as never, redis: undefined, relay: "one", onTrouble: () => undefined };
-    const none = new Attendance({ ...options, presence: undefined, notices: undefined });
-    const observed = { gateway: { observers: [] }, subscriptions: { observers: [] } };
-    none.observe(observed.gateway, observed.subscriptions);
-    expect([observed.gateway.observers, observed.subscriptions.observers, none.presence, none.notices]).to.deep.equal([
-      [],
-      [],
-      undefined,
-      undefined,
-    ]);
+    const none = open({});
+    expect([started, none.connectionObservers, none.subscriptionObservers]).to.deep.equal([[], [], []]);
     await none.close();
-    const settings = { events: ["connected" as const], topics: ["*"], filters: false };
-    const both = new Attendance({
-      ...options,
-      presence: () => "list",
-      notices: { settings, deliver: async () => undefined, onUndelivered: () => undefined },
-    });
-    both.observe(observed.gateway, observed.subscriptions);
-    expect([observed.gateway.observers.length, observed.subscriptions.observers.length]).to.deep.equal([1, 2]);
+  });
+
+  it("is what topics and backends ask for", async () => {
+    const both = open({ topics: { "P*": { presence: true } }, hooks: { notices: { url: "http://127.0.0.1:9" } } });
+    expect(started).to.deep.equal(["presence", "notices"]);
+    expect([both.connectionObservers.length, both.subscriptionObservers.length]).to.deep.equal([1, 2]);
     await both.close();
   });
 });

@@ -63,7 +63,7 @@ describe("a relay's connection to Redis", function () {
 
   it("is degraded with a wrong password, says so, and goes on trying", async () => {
     const made = await start(["--requirepass", "right"], ({ url }) => ({ REDIS_URL: url.replace("//", "//:wrong@") }));
-    expect(made.relay.readiness()).to.include({ ready: false, status: "starting", redis: "down" });
+    expect(made.relay.readiness()).to.include({ ready: false, status: "starting", store: "down" });
     const refused = await post(made, "5", { topic: "T", data: {} });
     expect(refused.status).to.equal(503);
     expect(JSON.stringify(refused.body), "what is nobody else's business").not.to.match(/127\.0\.0\.1|WRONGPASS|NOAUTH/);

@@ -10,9 +10,9 @@ import {
 } from "@bellwire/emitter/internal";
 import { filtersOverlap, grantCovers, parseFilter, topicMatches } from "@bellwire/protocol";
 import fc from "fast-check";
-import { MemoryRegistry } from "../../server/src/stores/memory/held.js";
-import { RedisRegistry } from "../../server/src/stores/redis/held.js";
-import type { Registry, Visitor } from "../../server/src/stores/held.js";
+import { MemoryHeldStore } from "../../server/src/stores/memory/held.js";
+import { RedisHeldStore } from "../../server/src/stores/redis/held.js";
+import type { HeldStore, Visitor } from "../../server/src/stores/held.js";
 import { requires } from "../house/requires.js";
 import { TestClock } from "../support/clock.js";
 import { TestRedis } from "../support/redis.js";
@@ -26,23 +26,23 @@ function command(kind: Stored["kind"], body: object, site = "5"): Stored {
   return parseCommand(kind, site, body) as Stored;
 }
 
-function store(registry: Registry, kind: Stored["kind"], body: object, site = "5"): Promise<void> {
+function store(registry: HeldStore, kind: Stored["kind"], body: object, site = "5"): Promise<void> {
   const one = command(kind, body, site);
   return one.kind === "subscribe" ? registry.add(one) : registry.remove(one);
 }
 
-async function held(registry: Registry, visitor: Visitor = ANN, site = "5"): Promise<string[]> {
+async function held(registry: HeldStore, visitor: Visitor = ANN, site = "5"): Promise<string[]> {
   return (await registry.of(site, visitor)).held.map(({ topic, filter }) => topic + filter.canonical);
 }
 
 /** A registry whose time a test lets pass, in milliseconds. */
 interface Aging {
-  readonly registry: Registry;
+  readonly registry: HeldStore;
   pass(ms: number): Promise<void>;
 }
 
 /** One suite for every place where the server's subscriptions are kept. */
-function contract(name: string, open: () => Promise<Registry>, openAging: (life: number) => Promise<Aging>): void {
+function contract(name: string, open: () => Promise<HeldStore>, openAging: (life: number) => Promise<Aging>): void {
   describe(`the registry ${name}`, () => {
     it("gives a connection what is held for its user, its session and its page load, in the order of the commands", async () => {
       const registry = await open();
@@ -210,10 +210,10 @@ function openAllAlong(commands: readonly Stored[], visitor: Visitor): Set<string
 
 contract(
   "in memory",
-  async () => new MemoryRegistry(),
+  async () => new MemoryHeldStore(),
   async (life) => {
     const clock = new TestClock();
-    return { registry: new MemoryRegistry({ life, clock }), pass: async (ms) => clock.pass(ms) };
+    return { registry: new MemoryHeldStore({ life, clock }), pass: async (ms) => clock.pass(ms) };
   },
 );
 
@@ -230,11 +230,11 @@ describe("the registry's Redis", () => {
   });
   after(() => redis?.stop());
 
-  async function open(life?: number): Promise<RedisRegistry> {
+  async function open(life?: number): Promise<RedisHeldStore> {
     const client = connectCommands(redis.url);
     client.on("error", () => undefined);
     closers.push(() => client.disconnect());
-    return new RedisRegistry({ redis: client, keys: new Keys(), ...(life === undefined ? {} : { life }) });
+    return new RedisHeldStore({ redis: client, keys: new Keys(), ...(life === undefined ? {} : { life }) });
   }
 
   /** Time passes for keys: each has so much less of it left. */
@@ -292,7 +292,7 @@ describe("the registry's Redis", () => {
     const nowhere = connectCommands("redis://127.0.0.1:1");
     nowhere.on("error", () => undefined);
     closers.push(() => nowhere.disconnect());
-    const registry = new RedisRegistry({ redis: nowhere, keys: new Keys() });
+    const registry = new RedisHeldStore({ redis: nowhere, keys: new Keys() });
     const begun = performance.now();
     const errors = await Promise.all([refusal(held(registry)), refusal(store(registry, "subscribe", { user: "ann", topic: "T" }))]);
     expect(errors.map(({ code }) => code)).to.deep.equal(["unavailable", "unavailable"]);

@@ -74,12 +74,11 @@ function contract(
       const revocations = new Revocations({
         store,
         every: 60_000,
-        onRevoked: (fresh) => heard.push(...[...fresh].map(({ text }) => text)),
         onGarbage: () => undefined,
         onTrouble: (error) => heard.push(String(error)),
       });
       await add(revoke({ user: "ann" }));
-      revocations.start();
+      revocations.start((fresh) => heard.push(...[...fresh].map(({ text }) => text)));
       await revocations.current();
       expect([revocations.size, heard.length]).to.deep.equal([1, 1]);
       // Of an earlier time than what is known, as after a failover.
@@ -138,7 +137,6 @@ describe("on Redis", () => {
     const revocations = new Revocations({
       store,
       every: 60_000,
-      onRevoked: () => undefined,
       onGarbage: (count) => garbage.push(count),
       onTrouble: (error) => troubles.push(error),
     });
@@ -147,7 +145,7 @@ describe("on Redis", () => {
     const rows: (string | number)[] = texts.flatMap((text) => [at, text]);
     rows.push(at, "garbage", at, "x".repeat(100_000), "+inf", "{}", -5, '{"a":1}');
     await client.zadd(KEY, ...rows);
-    revocations.start();
+    revocations.start(() => undefined);
     await revocations.current();
     expect([revocations.size, garbage, troubles]).to.deep.equal([12_000, [3], []]);
     await revocations.reread();
@@ -182,7 +180,7 @@ describe("revocations that are not known yet", () => {
       restore: (rows) => memory.restore(rows),
     };
     const ignore = (): void => undefined;
-    const revocations = new Revocations({ store, every: 60_000, onRevoked: ignore, onGarbage: ignore, onTrouble: ignore });
+    const revocations = new Revocations({ store, every: 60_000, onGarbage: ignore, onTrouble: ignore });
     return { memory, store, revocations, answer };
   };
   const settled = async (work: Promise<unknown>): Promise<boolean> => {

@@ -1,6 +1,6 @@
 import { expect } from "chai";
-import { Server } from "socket.io";
-import { CONTROL_NAMESPACE, connectCommands, Keys } from "@bellwire/emitter/internal";
+
+import { connectCommands, Keys } from "@bellwire/emitter/internal";
 import { parseFilter } from "@bellwire/protocol";
 import { MemoryBus } from "../../server/src/stores/memory/bus.js";
 import { RedisBus } from "../../server/src/stores/redis/bus.js";
@@ -18,7 +18,7 @@ describe("who watches on a relay", () => {
   it("is answered by topic and by filter, as far as one message could match both", async () => {
     const relay = await stage.relay();
     const watchers = new Watchers();
-    relay.relay.subscriptions.observers.push(watchers as never); // the same class, once as source and once as built
+    (relay.relay.subscriptions.observers as unknown[]).push(watchers); // the same class, once as source and once as built
     const client = await stage.connect(relay);
     expect(watchers.watches(ask("T"))).to.equal(false);
     await client.subscribe(
@@ -88,8 +88,7 @@ describe("who watches on all relays", () => {
   function bus(watches: (question: WatchQuestion) => boolean): RedisBus & { garbage: () => number } {
     const commands = connectCommands(redis.url);
     commands.on("error", nothing);
-    const io = new Server();
-    const made = new RedisBus({ namespace: io.of(CONTROL_NAMESPACE), target: redis.url, keys: new Keys(), commands, onError: nothing });
+    const made = new RedisBus({ target: redis.url, keys: new Keys(), commands, onError: nothing });
     let garbage = 0;
     const counts = { connections: 0, subscriptions: 0, sites: 0, feeds: 0 };
     made.start({ command: nothing, counts: () => counts, watches, garbage: () => garbage++, restored: nothing });
@@ -163,8 +162,7 @@ describe("who watches on all relays", () => {
     const away = await TestRedis.start();
     const commands = connectCommands(away.url);
     commands.on("error", nothing);
-    const io = new Server();
-    const one = new RedisBus({ namespace: io.of(CONTROL_NAMESPACE), target: away.url, keys: new Keys(), commands, onError: nothing });
+    const one = new RedisBus({ target: away.url, keys: new Keys(), commands, onError: nothing });
     const counts = { connections: 0, subscriptions: 0, sites: 0, feeds: 0 };
     one.start({ command: nothing, counts: () => counts, watches: () => false, garbage: nothing, restored: nothing });
     await listening(away, 1);

@@ -5,10 +5,10 @@ import type { Connection } from "../socket/connection.js";
 import type { ConnectionObserver } from "../socket/observers.js";
 import type { Subscriptions } from "../socket/subscriptions.js";
 import { listedEnded, listedOf, type Listed } from "./listed.js";
-import type { Registry, Wanted } from "../stores/held.js";
+import type { HeldStore, Wanted } from "../stores/held.js";
 
 export interface KeeperOptions {
-  readonly registry: Registry;
+  readonly held: HeldStore;
   /** This relay's connections. */
   readonly connections: ReadonlySet<Connection>;
   readonly subscriptions: Pick<Subscriptions, "hold" | "endHeld" | "endWithin">;
@@ -16,7 +16,7 @@ export interface KeeperOptions {
   readonly now: () => number;
   /** A subscription that was to be made could not be. */
   readonly onRefused: (error: BellwireError) => void;
-  /** The registry can't be read or written; it is tried again. */
+  /** The store can't be read or written; it is tried again. */
   readonly onTrouble: (error: unknown) => void;
 }
 
@@ -46,12 +46,12 @@ const RETRY_MS = { first: 1000, most: 60_000 } as const;
 
 /**
  * Gives connections what the server subscribed for their owners: when they open, when a command tells of it, and again where
- * commands may have been missed. What the registry has lost meanwhile, it puts back. What a connection's token lists is made here
+ * commands may have been missed. What the store has lost meanwhile, it puts back. What a connection's token lists is made here
  * too, once it is known what of it was ended since.
  */
 export class Keeper implements ConnectionObserver {
   readonly #options: KeeperOptions;
-  /** What connections have from the registry, by topic and filter. One that its client has ended stays here, so that it stays ended. */
+  /** What connections have from the store, by topic and filter. One that its client has ended stays here, so that it stays ended. */
   readonly #kept = new WeakMap<Connection, Map<string, Kept>>();
   readonly #readings = new Map<Connection, Reading>();
   /** What connections' tokens list, from the first reading on. */
@@ -87,7 +87,7 @@ export class Keeper implements ConnectionObserver {
   /** A command was stored and told. To be called before it is done. @param named the connections that it is about */
   heard(command: Command, named: readonly Connection[]): void {
     if (command.kind === "disconnect") return;
-    this.#options.registry.changed(command.site);
+    this.#options.held.changed(command.site);
     const text = command.kind === "subscribe" ? undefined : endText(command);
     const end = text === undefined ? undefined : parseEnd(text, 0);
     for (const connection of named) {
@@ -163,7 +163,7 @@ export class Keeper implements ConnectionObserver {
 
   /** Commands may have been missed: reads for every connection. Never rejects. */
   async reread(): Promise<void> {
-    for (const { site } of this.#options.connections) this.#options.registry.changed(site);
+    for (const { site } of this.#options.connections) this.#options.held.changed(site);
     await this.#readAll([...this.#options.connections]);
   }
 
@@ -203,7 +203,7 @@ export class Keeper implements ConnectionObserver {
     for (let readings = 0; readings < MOST_READINGS; readings++) {
       reading.stale = false;
       const asked = this.#options.now();
-      const standing = await this.#options.registry.of(connection.site, connection);
+      const standing = await this.#options.held.of(connection.site, connection);
       if (connection.closed) return true;
       if (reading.stale) continue;
       this.#apply(connection, standing, asked);
@@ -245,6 +245,6 @@ export class Keeper implements ConnectionObserver {
   #putBack(connection: Connection, { topic, filter, owner }: Kept): void {
     const { site } = connection;
     const command = { kind: "subscribe", site, [owner]: connection[owner], topic, filter: filterObject(filter) } as const;
-    this.#options.registry.add(command).catch(this.#options.onTrouble);
+    this.#options.held.add(command).catch(this.#options.onTrouble);
   }
 }

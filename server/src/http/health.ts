@@ -5,7 +5,8 @@ import { TURNED_AWAY } from "./rewrite.js";
 export interface Readiness {
   readonly ready: boolean;
   readonly status: "ready" | "degraded" | "starting" | "draining";
-  readonly redis: string;
+  /** What relays share, if anything: whether it can be reached. */
+  readonly store: "none" | "up" | "down";
   readonly problem?: string | undefined;
 }
 
@@ -18,7 +19,8 @@ export function registerHealth(app: FastifyInstance, readiness: () => Readiness)
   });
 
   app.get("/readyz", async (_request, reply) => {
-    const { ready, ...body } = readiness();
+    const { ready, store, ...rest } = readiness();
+    const body = { ...rest, redis: store }; // the contract's name for it
     return reply
       .code(ready ? 200 : 503)
       .header("cache-control", "no-store")

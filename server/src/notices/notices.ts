@@ -5,7 +5,7 @@ import type { NoticeEvent, NoticeSettings } from "../hooks/settings.js";
 import type { Connection, Subscription } from "../socket/connection.js";
 import type { ConnectionObserver, SubscriptionObserver } from "../socket/observers.js";
 import { connectionNotice, scopeNotice, type Notice, type NoticeBody, type Party, type Scope } from "./notice.js";
-import type { Legacy, NoticeRegistry } from "../stores/notices.js";
+import type { Legacy, NoticeStore } from "../stores/notices.js";
 import { Occupancy } from "./occupancy.js";
 import { MOST_WAITING, Outbox, type OutboxTiming } from "./outbox.js";
 
@@ -13,8 +13,8 @@ export interface NoticesOptions {
   readonly settings: Pick<NoticeSettings, "events" | "topics" | "filters">;
   /** Posts a body to the backend; rejects where that was not taken. */
   readonly deliver: (body: NoticeBody) => Promise<void>;
-  readonly registry: NoticeRegistry;
-  /** The registry can't be reached. */
+  readonly store: NoticeStore;
+  /** The store can't be reached. */
   readonly onTrouble: (error: unknown) => void;
   /** The backend did not take a body. */
   readonly onUndelivered: (error: unknown) => void;
@@ -30,7 +30,7 @@ export interface NoticeTiming extends Partial<OutboxTiming> {
 }
 
 const TIMING: NoticeTiming = { grace: 3000, leave: 3000 };
-// The registry forgets what nobody has repeated for a day.
+// The store forgets what nobody has repeated for a day.
 const REPEAT_MS = 60 * 60 * 1000;
 
 /**
@@ -52,7 +52,7 @@ export class Notices implements ConnectionObserver, SubscriptionObserver {
   readonly #repeat: NodeJS.Timeout;
 
   constructor(options: NoticesOptions) {
-    const { settings, deliver, registry, onTrouble, timing } = options;
+    const { settings, deliver, store, onTrouble, timing } = options;
     this.#options = options;
     this.#timing = { ...TIMING, ...timing };
     this.#events = new Set(settings.events);
@@ -63,20 +63,20 @@ export class Notices implements ConnectionObserver, SubscriptionObserver {
     this.#outbox = new Outbox({
       deliver,
       onSettled: (notices) => {
-        for (const { id } of notices) registry.deleteNotice(id);
+        for (const { id } of notices) store.deleteNotice(id);
       },
       onTrouble: options.onUndelivered,
       timing,
     });
     this.#occupancy = new Occupancy({
-      registry,
+      store,
       grace: this.#timing.grace,
       onTurn: (event, scope, time) => this.#turned(event, scope, time),
       onTrouble,
     });
     this.#repeat = setInterval(() => this.#occupancy.doubt(), REPEAT_MS);
     this.#repeat.unref();
-    registry.start({ lost: (taken) => this.#lost(taken), inherit: (legacy) => this.#inherit(legacy) });
+    store.start({ lost: (taken) => this.#lost(taken), inherit: (legacy) => this.#inherit(legacy) });
   }
 
   /** Notices that wait to be told. */
@@ -103,7 +103,7 @@ export class Notices implements ConnectionObserver, SubscriptionObserver {
     this.#parties.set(connection, party);
     if (this.#events.has("connected")) this.#add(connectionNotice("connected", party));
     if (!this.#events.has("disconnected")) return;
-    this.#options.registry.setParty(party);
+    this.#options.store.setParty(party);
     connection.socket.on("disconnecting", this.#onDisconnecting);
   }
 
@@ -111,7 +111,7 @@ export class Notices implements ConnectionObserver, SubscriptionObserver {
     const party = this.#parties.get(connection);
     if (!this.#parties.delete(connection) || party === undefined || !this.#events.has("disconnected")) return;
     this.#add(connectionNotice("disconnected", party, this.#reasons.get(connection.socket)));
-    this.#options.registry.deleteParty(party.connection);
+    this.#options.store.deleteParty(party.connection);
   }
 
   // SubscriptionObserver
@@ -139,21 +139,21 @@ export class Notices implements ConnectionObserver, SubscriptionObserver {
   }
 
   #add(notice: Notice): void {
-    this.#options.registry.setNotice(notice);
+    this.#options.store.setNotice(notice);
     this.#outbox.add(notice);
   }
 
-  // NoticeRegistryListener
+  // NoticeStoreListener
 
   #lost(taken: boolean): void {
-    const { registry } = this.#options;
+    const { store } = this.#options;
     for (const [connection, before] of this.#parties) {
       const party = taken ? { ...before, times: before.times + 1 } : before;
       this.#parties.set(connection, party);
-      if (this.#events.has("disconnected")) registry.setParty(party);
+      if (this.#events.has("disconnected")) store.setParty(party);
       if (taken && this.#events.has("connected")) this.#add(connectionNotice("connected", party, "relay-restored"));
     }
-    for (const notice of this.#outbox.notices) registry.setNotice(notice);
+    for (const notice of this.#outbox.notices) store.setNotice(notice);
     this.#occupancy.doubt();
   }
 
@@ -176,7 +176,7 @@ export class Notices implements ConnectionObserver, SubscriptionObserver {
     clearInterval(this.#repeat);
     await this.#outbox.close(this.#timing.leave);
     this.#occupancy.stop();
-    await this.#options.registry.close();
+    await this.#options.store.close();
   }
 
   /** Ends without a word, as a relay that is killed does. */

@@ -2,10 +2,10 @@ import { Departures } from "../pacing/departures.js";
 import { KeyedQueue } from "../pacing/keyed-queue.js";
 import { fieldOf } from "./registration.js";
 import type { Scope } from "./notice.js";
-import type { NoticeRegistry } from "../stores/notices.js";
+import type { NoticeStore } from "../stores/notices.js";
 
 export interface OccupancyOptions {
-  readonly registry: Pick<NoticeRegistry, "occupy">;
+  readonly store: Pick<NoticeStore, "occupy">;
   /** Milliseconds that a scope counts as occupied after its last subscription here ended: a page that is loaded anew is no news. */
   readonly grace: number;
   readonly onTurn: (event: "occupied" | "vacated", scope: Scope, time: number) => void;
@@ -15,7 +15,7 @@ export interface OccupancyOptions {
 interface Occupied {
   readonly scope: Scope;
   subscriptions: number;
-  /** What the registry knows; not to be relied on while in doubt. */
+  /** What the store knows; not to be relied on while in doubt. */
   known: boolean;
   doubtful: boolean;
 }
@@ -54,7 +54,7 @@ export class Occupancy {
     if (occupied !== undefined && --occupied.subscriptions === 0) this.#departures.leave(occupied);
   }
 
-  /** The registry may not know what it was told. */
+  /** The store may not know what it was told. */
   doubt(): void {
     for (const occupied of this.#scopes.values()) {
       occupied.doubtful = true;
@@ -82,7 +82,7 @@ export class Occupancy {
       }
       occupied.doubtful = false;
       try {
-        const { turned, time } = await this.#options.registry.occupy(scope, has);
+        const { turned, time } = await this.#options.store.occupy(scope, has);
         occupied.known = has;
         if (turned && !this.#closed) this.#options.onTurn(has ? "occupied" : "vacated", scope, time);
       } catch (error) {

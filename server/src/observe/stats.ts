@@ -23,6 +23,13 @@ export class Stats {
     this.refused.set(code, (this.refused.get(code) ?? 0) + 1);
   }
 
+  /** What happened to a feed. */
+  observe(event: "gap" | "resync" | "invalid"): void {
+    if (event === "gap") this.gaps++;
+    else if (event === "resync") this.resyncs++;
+    else this.garbage++;
+  }
+
   /** Questions to backends, by event and outcome as `event outcome`. */
   readonly hooks: Map<string, number> = new Map();
 

@@ -8,7 +8,7 @@ import { Departures } from "../pacing/departures.js";
 import { KeyedQueue } from "../pacing/keyed-queue.js";
 import { Listings } from "./listings.js";
 import { covers, LocalTopic, type LocalMember } from "./local-topic.js";
-import { MAX_LISTED, type PresenceStore } from "../stores/presence.js";
+import { MAX_LISTED, PRESENCE_GRACE_MS, type PresenceStore } from "../stores/presence.js";
 import { changeText, infoText, toPresent, type Present, type PresenceMode } from "./presence-text.js";
 
 /** Milliseconds. */
@@ -32,9 +32,6 @@ export interface PresenceOptions {
   readonly timing?: Partial<PresenceTiming> | undefined;
   readonly onTrouble: (error: unknown) => void;
 }
-
-/** How long whoever left counts as present, in milliseconds, unless told otherwise. */
-export const PRESENCE_GRACE_MS = 3000;
 
 const TIMING: PresenceTiming = { grace: PRESENCE_GRACE_MS, gather: 20, tell: 100, compare: 30_000 };
 const TICK_MS = 1000;

@@ -46,13 +46,13 @@ const RELAY_ID = /^[A-Za-z0-9_-]{1,64}$/;
 /** A relay's word that it is there, renewed every 5 s, and its look at who else is. What a relay keeps in Redis for others counts as long as its lease holds. */
 export class Lease {
   readonly relay: string;
-  readonly observers: LeaseObserver[] = [];
+  readonly #observers: LeaseObserver[] = [];
   readonly #options: LeaseOptions;
   readonly #redis: RedisClient & PresenceCommands;
   readonly #key: string;
   readonly #timing: LeaseTiming;
-  readonly #timer: NodeJS.Timeout;
   readonly #onReady: () => void;
+  #timer: NodeJS.Timeout | undefined;
   #live: ReadonlySet<string> = new Set();
   #heldUntil = Number.NEGATIVE_INFINITY;
   /** Until then nobody is taken for gone: after an outage all leases have run out, and their relays are on their way back. */
@@ -66,12 +66,18 @@ export class Lease {
     this.#redis = withPresenceCommands(options.redis);
     this.#key = options.keys.leases();
     this.#timing = { ...TIMING, ...options.timing };
-    this.#timer = setInterval(() => this.#keep(), this.#timing.beat);
-    this.#timer.unref();
     this.#onReady = () => {
       this.#bePatient();
       this.#keep();
     };
+  }
+
+  /** Begins to vouch and to look. Called by whoever keeps something under the lease; a relay that keeps nothing has none. */
+  start(observer: LeaseObserver): void {
+    this.#observers.push(observer);
+    if (this.#timer !== undefined || this.#closed) return;
+    this.#timer = setInterval(() => this.#keep(), this.#timing.beat);
+    this.#timer.unref();
     this.#redis.on("ready", this.#onReady);
     setImmediate(() => this.#keep());
   }
@@ -108,7 +114,7 @@ export class Lease {
     const patient = begun < this.#patientUntil;
     const died = patient ? [] : [...this.#live].filter((relay) => !live.has(relay));
     this.#live = patient ? new Set([...this.#live, ...live]) : live;
-    for (const observer of this.observers) {
+    for (const observer of this.#observers) {
       if (!held) observer.renewedLate?.();
       if (patient) continue;
       if (died.length > 0) observer.died?.(died);
@@ -145,8 +151,9 @@ export class Lease {
   /** Lets the lease run out `grace` ms from now. */
   async close(grace: number): Promise<void> {
     if (this.#closed) return;
+    const begun = this.#timer !== undefined;
     this.stop();
-    if (this.#redis.status !== "ready") return;
+    if (!begun || this.#redis.status !== "ready") return;
     await this.#beating?.catch(() => undefined);
     await within(this.#redis.bellwireLease(this.#key, this.relay, grace, REMEMBERED_MS), 500, "Leaving").catch(() => undefined);
   }

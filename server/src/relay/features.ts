@@ -4,7 +4,7 @@ import type { Hooks } from "../hooks/hooks.js";
 import type { PresenceMode } from "../presence/presence-text.js";
 
 /** The optional parts of the contract that clients find here. */
-export function featuresOf({ topics, personal }: Config, hooks: Hooks): string[] {
+export function featuresOf({ topics, personal }: Pick<Config, "topics" | "personal">, hooks: Hooks): string[] {
   return [
     ...(personal ? ["personal"] : []),
     "refresh",
@@ -15,7 +15,7 @@ export function featuresOf({ topics, personal }: Config, hooks: Hooks): string[]
 }
 
 /** Whether a topic shows who is there, how many only, or nothing. */
-export function presenceModeOf({ topics }: Config): (topic: string) => false | PresenceMode {
+export function presenceModeOf({ topics }: Pick<Config, "topics">): (topic: string) => false | PresenceMode {
   return (topic) => {
     const { presence } = topicOptionsOf(topics, topic);
     return presence === true ? "list" : presence;

@@ -4,57 +4,33 @@ import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
 import { BellwireError, filterObject } from "@bellwire/protocol";
 import type { Transport } from "@bellwire/emitter";
-import { redisAddress } from "@bellwire/emitter/internal";
-import { askPresence, createAttendance, listPresence, type AttendanceToClose } from "../presence/attendance.js";
-import { Admission } from "../auth/admission.js";
-import { Clocks } from "../auth/clocks.js";
-import { Keyring } from "../auth/keyring.js";
-import { Tickets } from "../auth/tickets.js";
 import type { Config } from "../config/config.js";
-import { topicOptionsOf } from "../config/topic-options.js";
-import { mayFailOver } from "../config/redis.js";
-import { Control } from "../control/control.js";
 import type { ClusterCounts } from "../control/counts.js";
+import type { Feeds } from "../feed/feeds.js";
+import type { LocalHooks } from "../hooks/local-hooks.js";
+import { passedHeaders } from "../hooks/passed-headers.js";
+import { ApiKeys } from "../http/api-keys.js";
+import { registerApi } from "../http/api.js";
+import { createApp } from "../http/app.js";
+import { registerControl } from "../http/control-api.js";
+import { registerBundle } from "../http/bundle.js";
+import { Farewell } from "../http/farewell.js";
+import { registerHealth, type Readiness } from "../http/health.js";
+import { isSocketPath, rewriteRequests } from "../http/rewrite.js";
+import { createLogger, type Logger } from "../observe/logger.js";
+import { registerMetrics } from "../observe/metrics.js";
+import { StallWatch } from "../observe/stall.js";
+import { Stats } from "../observe/stats.js";
+import { Rotation } from "../pacing/rotation.js";
+import type { Connection } from "../socket/connection.js";
+import { Gateway } from "../socket/gateway.js";
+import type { Subscriptions } from "../socket/subscriptions.js";
+import type { TopicLog } from "../stores/log.js";
 import { Drain, type DrainTiming } from "./drain.js";
 import { embed, EMBEDDED_PATH } from "./embed.js";
 import { featuresOf } from "./features.js";
-import { Feeds, type FeedTiming } from "../feed/feeds.js";
-import { Rotation } from "../pacing/rotation.js";
-import { ApiKeys } from "../http/api-keys.js";
-import { registerApi } from "../http/api.js";
-import { registerControl } from "../http/control-api.js";
-import { createApp } from "../http/app.js";
-import { Farewell } from "../http/farewell.js";
-import { registerMetrics } from "../observe/metrics.js";
-import { isSocketPath, rewriteRequests } from "../http/rewrite.js";
-import { registerBundle } from "../http/bundle.js";
-import { registerHealth, type Readiness } from "../http/health.js";
 import { listen } from "./listen.js";
-import { MemoryLog } from "../stores/memory/log.js";
-import { RedisLog } from "../stores/redis/log.js";
-import type { TopicLog } from "../stores/log.js";
-import { createLogger, type Logger } from "../observe/logger.js";
-import { createHooks } from "../hooks/create-hooks.js";
-import type { Hooks } from "../hooks/hooks.js";
-import type { LocalHooks } from "../hooks/local-hooks.js";
-import { passedHeaders } from "../hooks/passed-headers.js";
-import { ClientCalls } from "../socket/client-calls.js";
-import { Gateway } from "../socket/gateway.js";
-import { Lifetimes } from "../socket/lifetimes.js";
-import { ServerSubscriptions } from "../socket/server-subscriptions.js";
-import { Subscriptions } from "../socket/subscriptions.js";
-import { RefusalLog } from "../observe/refusal-log.js";
-import { StallWatch } from "../observe/stall.js";
-import { Stats } from "../observe/stats.js";
-import { createTypeHint } from "../observe/type-hint.js";
-
-/** Milliseconds. */
-export interface RelayTiming extends FeedTiming {
-  /** How often stored revocations are read again where nothing calls for it. */
-  readonly reread: number;
-  /** Seconds, for whoever can't be prolonged because the backend is away. */
-  readonly grace: number;
-}
+import { createParts, type Parts, type RelayTiming } from "./parts.js";
 
 export interface RelayOptions {
   readonly config: Config;
@@ -77,18 +53,14 @@ const TICKET_TICK_MS = 1000;
 // Frames carry a token and a filter for each subscription.
 const MAX_FRAME_BYTES = 1_048_576;
 
-/** One relay: composes every part, starts and stops them. The only place where they all know of each other. */
+/** One relay: its parts, and their way in over HTTP and sockets. Starts and stops them. */
 export class Relay {
   readonly id: string = randomBytes(8).toString("hex");
   readonly config: Config;
   readonly stats: Stats = new Stats();
-  readonly log: TopicLog;
-  readonly feeds: Feeds;
-  readonly subscriptions: Subscriptions;
+  /** Undefined on a relay that is switched off: it serves health only. */
   readonly gateway: Gateway | undefined;
-  readonly #control: Control;
-  readonly #attendance: AttendanceToClose;
-  readonly #hooks: Hooks;
+  readonly #parts: Parts;
   readonly #logger: Logger;
   readonly #app: FastifyInstance;
   readonly #internal: FastifyInstance | undefined;
@@ -101,51 +73,41 @@ export class Relay {
   #draining = false;
 
   constructor(options: RelayOptions) {
-    const { config } = options;
+    const { config, logger = createLogger(), timing, onFatal, takesConnections, server, hooks } = options;
+    const { id, stats } = this;
     this.config = config;
-    this.#logger = options.logger ?? createLogger();
-    this.#takesConnections = options.takesConnections;
-    this.#server = options.server;
-    this.log = this.#createLog(options);
-    this.feeds = new Feeds({
-      log: this.log,
-      limits: config.logs,
-      observe: (event) => this.#observe(event),
-      inspect: config.production ? undefined : createTypeHint((message) => this.#logger.warn(message)),
-      failover: config.redis !== undefined && mayFailOver(config.redis.target),
-      sockets: () => this.gateway?.connections.size ?? 0,
-      checked: () => this.#control.revocations.current(),
-      ...(options.timing === undefined ? {} : { timing: options.timing }),
-    });
-    this.#control = new Control({
-      log: this.log,
-      redis: config.redis,
-      reread: options.timing?.reread,
-      stats: this.stats,
-      logger: this.#logger,
-    });
-    this.#attendance = createAttendance({ config, log: this.log, relay: this.id, logger: this.#logger });
-    const keyring = new Keyring(config.keys, config.siteKeys);
-    const hooks = createHooks({ config, stats: this.stats, logger: this.#logger, local: options.hooks });
-    this.#hooks = hooks;
-    const admission = new Admission({
-      hooks,
-      keyring,
-      tickets: new Tickets(keyring, { life: config.ticketLife }),
-      revocations: this.#control.revocations,
-      clocks: new Clocks({ now: () => this.#control.revocations.now, onDiffering: (message) => this.#logger.warn(message) }),
-      anonymous: config.anonymous,
-    });
-    this.subscriptions = new Subscriptions(this.feeds, admission, {
-      perConnection: config.limits.subscriptionsPerConnection,
-      perFrame: config.limits.subscriptionsPerFrame,
-    });
-    this.#app = createApp(this.#logger);
-    this.#internal = config.internalPort === undefined ? undefined : createApp(this.#logger);
+    this.#logger = logger;
+    this.#takesConnections = takesConnections;
+    this.#server = server;
+    const parts = createParts({ config, id, stats, logger, timing, hooks, onFatal });
+    this.#parts = parts;
+    this.#app = createApp(logger);
+    this.#internal = config.internalPort === undefined ? undefined : createApp(logger);
     for (const app of this.#apps) registerHealth(app, () => this.readiness());
-    if (config.enabled) this.gateway = this.#open(admission, hooks, options.timing?.grace);
-    for (const { server } of this.#apps)
-      this.#farewell.watch(server, isSocketPath, this.#server === undefined || server !== this.#app.server);
+    if (config.enabled) {
+      registerBundle(this.#app);
+      this.#registerInternal(this.#internal ?? this.#app);
+      const { connections, admission, subscriptions, calls, lifetimes, attendance, observers } = parts;
+      this.gateway = new Gateway(this.#app.server, {
+        connections,
+        admission,
+        subscriptions,
+        stats,
+        logger,
+        refusals: parts.refusals,
+        origins: config.origins,
+        maxWaitingBytes: config.limits.waitingBytes,
+        maxFrameBytes: MAX_FRAME_BYTES,
+        maxDataBytes: config.limits.dataBytes,
+        calls,
+        lifetimes,
+        presence: (connection, topic) => attendance.ask(connection, topic),
+        passedHeaders: (headers) => (config.hooks.headers.length === 0 ? NO_HEADERS : passedHeaders(headers, config.hooks.headers)),
+        features: () => featuresOf(config, parts.hooks),
+        observers,
+      });
+    }
+    for (const { server: http } of this.#apps) this.#farewell.watch(http, isSocketPath, server === undefined || http !== this.#app.server);
     // After the gateway, which puts itself before every listener that is there.
     rewriteRequests(this.#app.server, {
       prefix: this.#prefix,
@@ -157,77 +119,26 @@ export class Relay {
     return this.#internal === undefined ? [this.#app] : [this.#app, this.#internal];
   }
 
-  /** What only a relay that is switched on has: sockets, the API, the browser's bundle. */
-  #open(admission: Admission, hooks: Hooks, grace: number | undefined): Gateway {
-    const { config, subscriptions, stats, log } = this;
-    registerBundle(this.#app);
-    this.#registerInternal(this.#internal ?? this.#app);
-    const lifetimes: Lifetimes = new Lifetimes({
-      hooks,
-      subscriptions,
-      now: () => this.#control.revocations.now,
-      grace,
-      onTrouble: (error) => this.#logger.failure("lifetimes", error),
-      sendTickets: (connection, changed) => gateway.sendTickets(connection, changed),
-    });
-    const attendance = this.#attendance;
-    const refusals = new RefusalLog({ say: (message, fields) => this.#logger.refused(message, fields) });
-    subscriptions.onRefused = (site, error) => refusals.refused(site, "subscription", error);
-    const calls = new ClientCalls({
-      hooks,
-      log,
-      stats,
-      maxDataBytes: config.limits.dataBytes,
-      publishable: (topic) => topicOptionsOf(config.topics, topic).publish,
-    });
-    const gateway: Gateway = new Gateway(this.#app.server, {
-      admission,
-      subscriptions,
-      stats,
-      logger: this.#logger,
-      refusals,
-      origins: config.origins,
-      maxWaitingBytes: config.limits.waitingBytes,
-      maxFrameBytes: MAX_FRAME_BYTES,
-      maxDataBytes: config.limits.dataBytes,
-      calls,
-      lifetimes,
-      presence: (connection, topic) => askPresence(attendance, connection, topic),
-      passedHeaders: (headers) => (config.hooks.headers.length === 0 ? NO_HEADERS : passedHeaders(headers, config.hooks.headers)),
-      features: () => featuresOf(config, hooks),
-    });
-    const held = new ServerSubscriptions({
-      subscriptions,
-      personal: config.personal,
-      onRefused: (error) => stats.refuse(error.code),
-      onTrouble: (error) => this.#logger.failure("server subscriptions", error),
-    });
-    gateway.observers.push(lifetimes, held);
-    subscriptions.observers.push(lifetimes);
-    attendance.observe(gateway, subscriptions);
-    this.#closers.push(
-      () => lifetimes.close(),
-      () => refusals.close(),
-    );
-    return gateway;
+  get log(): TopicLog {
+    return this.#parts.stores.log;
   }
 
-  #createLog(options: RelayOptions): TopicLog {
-    const { redis, logs } = options.config;
-    if (redis === undefined) return new MemoryLog(logs);
-    return new RedisLog({
-      target: redis.target,
-      prefix: redis.prefix,
-      limits: logs,
-      relay: this.id,
-      onError: (error, stage) => this.#logger.redisTrouble(error, stage),
-      onUp: () => this.#logger.redisConnected(redisAddress(redis.target)),
-      onFatal: (message) => options.onFatal?.(message),
-    });
+  get connections(): ReadonlySet<Connection> {
+    return this.#parts.connections;
+  }
+
+  get subscriptions(): Subscriptions {
+    return this.#parts.subscriptions;
+  }
+
+  get feeds(): Feeds {
+    return this.#parts.feeds;
   }
 
   #registerInternal(app: FastifyInstance): void {
-    const { config, stats, log, feeds } = this;
+    const { config, stats } = this;
+    const { feeds, control, attendance, stores, connections, subscriptions } = this.#parts;
+    const { log } = stores;
     const keys = new ApiKeys(config.apiKeys);
     registerApi(app, {
       keys,
@@ -235,13 +146,13 @@ export class Relay {
       stats,
       maxDataBytes: config.limits.dataBytes,
       stall: this.#stall,
-      presence: (site, topic) => listPresence(this.#attendance, site, topic),
-      watched: (site, topic, filter) => this.#control.watched(site, topic, filterObject(filter)),
+      presence: (site, topic) => attendance.list(site, topic),
+      watched: (site, topic, filter) => control.watched(site, topic, filterObject(filter)),
     });
-    registerControl(app, { keys, send: (command) => this.#control.send(command), counts: () => this.counts() });
+    registerControl(app, { keys, send: (command) => control.send(command), counts: () => this.counts() });
     registerMetrics(app, stats, {
-      connections: () => this.gateway?.connections.size ?? 0,
-      subscriptions: () => this.subscriptions.count,
+      connections: () => connections.size,
+      subscriptions: () => subscriptions.count,
       sites: () => this.gateway?.siteCount ?? 0,
       feeds: () => feeds.size,
       suspendedFeeds: () => feeds.suspended,
@@ -253,10 +164,11 @@ export class Relay {
   /** Starts listening. @throws ConfigError where a port is taken */
   async start(): Promise<void> {
     for (const notice of this.config.notices) this.#logger.warn(notice);
-    const { stats, feeds, subscriptions, gateway } = this;
+    const { stats, gateway } = this;
+    const { stores, feeds, revocations, control } = this.#parts;
     if (gateway !== undefined) {
-      this.#control.start({ gateway, subscriptions, feeds });
-      await this.log.start({
+      control.start();
+      await stores.log.start({
         message: (name, epoch, entry) => {
           stats.heard++;
           feeds.message(name, epoch, entry);
@@ -266,7 +178,7 @@ export class Relay {
           feeds.garbage(name);
         },
         lost: (names) => {
-          this.#control.revocations.doubt(); // whoever is cut off from messages may be from commands too
+          revocations.doubt(); // whoever is cut off from messages may be from commands too
           feeds.lost(names);
         },
         restored: (names) => feeds.restored(names),
@@ -274,7 +186,7 @@ export class Relay {
     }
     await this.#listen();
     this.#every(COUNTS_MS, () => this.#count());
-    if (this.gateway !== undefined) this.#renewTickets(this.gateway);
+    if (gateway !== undefined) this.#renewTickets();
   }
 
   async #listen(): Promise<void> {
@@ -305,9 +217,9 @@ export class Relay {
     return this.#publicPath || (this.#server === undefined ? "" : EMBEDDED_PATH);
   }
 
-  #renewTickets(gateway: Gateway): void {
-    const round = new Rotation(() => gateway.connections, Math.max(1, this.config.ticketLife / 8 / (TICKET_TICK_MS / 1000)));
-    this.#every(TICKET_TICK_MS, () => gateway.renewTickets(round.next()));
+  #renewTickets(): void {
+    const round = new Rotation(() => this.connections, Math.max(1, this.config.ticketLife / 8 / (TICKET_TICK_MS / 1000)));
+    this.#every(TICKET_TICK_MS, () => this.#parts.tickets.renew(round.next()));
   }
 
   #every(ms: number, run: () => void): void {
@@ -317,14 +229,8 @@ export class Relay {
   }
 
   #count(): void {
-    const connections = this.gateway?.connections.size ?? 0;
+    const connections = this.connections.size;
     if (connections > 0) this.#logger.counts({ connections, subscriptions: this.subscriptions.count, cached: this.feeds.cached });
-  }
-
-  #observe(event: "gap" | "resync" | "invalid"): void {
-    if (event === "gap") this.stats.gaps++;
-    else if (event === "resync") this.stats.resyncs++;
-    else this.stats.garbage++;
   }
 
   /** The port that clients connect to; of use where the setting was 0. */
@@ -340,24 +246,25 @@ export class Relay {
   get transport(): Transport {
     return {
       append: (publication, timeout) => this.log.append(publication, timeout),
-      control: (command) => this.#control.send(command),
+      control: (command) => this.#parts.control.send(command),
       close: async () => undefined,
     };
   }
 
   /** What is open on all relays that answer. Rejects with `unavailable` where they can't be asked. */
   counts(): Promise<ClusterCounts> {
-    return this.#control.counts();
+    return this.#parts.control.counts();
   }
 
   readiness(): Readiness {
-    const { up, everUp, kind, problem } = this.log.status;
-    const redis = kind === "memory" ? "none" : up ? "up" : "down";
-    if (this.#draining) return { ready: false, status: "draining", redis, problem };
-    if (!this.config.enabled) return { ready: true, status: "ready", redis: "none" };
-    if (!everUp) return { ready: false, status: "starting", redis, problem };
-    // A Redis outage must not make a balancer take every relay out: sockets stay, and everything reconciles on return.
-    return { ready: true, status: up ? "ready" : "degraded", redis, ...(problem === undefined ? {} : { problem }) };
+    const { log, shared } = this.#parts.stores;
+    const { up, everUp, problem } = log.status;
+    const store = shared ? (up ? "up" : "down") : "none";
+    if (this.#draining) return { ready: false, status: "draining", store, problem };
+    if (!this.config.enabled) return { ready: true, status: "ready", store: "none" };
+    if (!everUp) return { ready: false, status: "starting", store, problem };
+    // An outage of the store must not make a balancer take every relay out: sockets stay, and everything reconciles on return.
+    return { ready: true, status: up ? "ready" : "degraded", store, ...(problem === undefined ? {} : { problem }) };
   }
 
   /**
@@ -391,11 +298,7 @@ export class Relay {
     await this.gateway?.close();
     for (const app of this.#apps) await app.close();
     for (const close of this.#closers) close();
-    await this.#attendance.close();
-    await this.#hooks.close();
-    this.feeds.close();
-    this.#control.close();
-    await this.log.close();
+    await this.#parts.close();
   }
 }
 

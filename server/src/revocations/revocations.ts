@@ -8,8 +8,6 @@ export interface RevocationsOptions {
   readonly store: RevocationStore;
   /** Milliseconds between two readings where nothing calls for one sooner. */
   readonly every: number;
-  /** Told of what was not known before: open connections and subscriptions are to be checked against it. */
-  readonly onRevoked: (fresh: RevocationIndex) => void;
   /** Told of so many stored texts that are no revocations. */
   readonly onGarbage: (count: number) => void;
   readonly onTrouble: (error: unknown) => void;
@@ -40,13 +38,16 @@ export class Revocations {
   #current: Promise<boolean> | undefined;
   #next: Promise<boolean> | undefined;
   #patientUntil = 0;
+  #onRevoked: (fresh: RevocationIndex) => void = () => undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: RevocationsOptions) {
     this.#options = options;
   }
 
-  start(): void {
+  /** @param onRevoked told of what was not known before: open connections and subscriptions are to be checked against it. Must not throw */
+  start(onRevoked: (fresh: RevocationIndex) => void): void {
+    this.#onRevoked = onRevoked;
     this.#patientUntil = Date.now() + PATIENCE_MS;
     this.#options.store.start(
       () => this.doubt(),
@@ -165,7 +166,7 @@ export class Revocations {
         this.#newest = Math.max(this.#newest, Math.min(row.at, now));
       }
     }
-    if (fresh.size > 0) this.#options.onRevoked(fresh);
+    if (fresh.size > 0) this.#onRevoked(fresh);
     return unreadable;
   }
 

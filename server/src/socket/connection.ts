@@ -13,7 +13,22 @@ import type { HeldSubscriptions } from "./held-subscriptions.js";
 import type { Rate } from "../pacing/rate.js";
 import { cutLater, endTransport, loseTransport, waitingPackets, writeDirectly } from "./engine-internals.js";
 
-export interface Subscription {
+/** Ends a subscription of a connection, if it is still open, and tells the client why. */
+export type EndSubscription = (subscription: Subscription, connection: Connection, error: BellwireError) => void;
+
+export interface SubscriptionParts {
+  readonly id: string;
+  readonly topic: string;
+  readonly filter: ParsedFilter;
+  readonly feed: Feed;
+  readonly proof: SubscriptionProof;
+  readonly held: boolean;
+  readonly granted: boolean;
+  readonly info: unknown;
+}
+
+/** One open subscription. */
+export class Subscription {
   readonly id: string;
   readonly topic: string;
   readonly filter: ParsedFilter;
@@ -25,7 +40,25 @@ export interface Subscription {
   /** The connection's own grants allow it: it goes on as long as they do. */
   readonly granted: boolean;
   /** Of the user in this topic's presence; undefined: the connection's. */
-  readonly info?: unknown;
+  readonly info: unknown;
+  readonly #end: EndSubscription;
+
+  constructor({ id, topic, filter, feed, proof, held, granted, info }: SubscriptionParts, end: EndSubscription) {
+    this.id = id;
+    this.topic = topic;
+    this.filter = filter;
+    this.feed = feed;
+    this.proof = proof;
+    this.held = held;
+    this.granted = granted;
+    this.info = info;
+    this.#end = end;
+  }
+
+  /** Ends it, if it is still open, and tells the client why. */
+  end(connection: Connection, error: BellwireError): void {
+    this.#end(this, connection, error);
+  }
 }
 
 /** A subscribe under way; not wanted any more once it was cancelled. */

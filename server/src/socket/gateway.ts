@@ -12,7 +12,7 @@ import type { RefusalLog } from "../observe/refusal-log.js";
 import { encodesRaw } from "./raw-json.js";
 import type { Stats } from "../observe/stats.js";
 import type { ClientCalls } from "./client-calls.js";
-import { Connection, type ConnectionHost, type Subscription } from "./connection.js";
+import { Connection, type ConnectionHost } from "./connection.js";
 import { Dispatcher, type Handler } from "./dispatch.js";
 import { corkUpgrade, corkWrites, dropHandshake, isUpgrade, trimSocket } from "./engine-internals.js";
 import { parseHeldSince } from "./held-subscriptions.js";
@@ -26,6 +26,10 @@ import { RoomlessAdapter } from "./roomless-adapter.js";
 import type { Subscriptions } from "./subscriptions.js";
 
 export interface GatewayOptions {
+  /** Those that are open, kept by the gateway for everybody. */
+  readonly connections: Set<Connection>;
+  /** Told of connections in this order. */
+  readonly observers: readonly ConnectionObserver[];
   readonly admission: Admission;
   readonly subscriptions: Subscriptions;
   readonly stats: Stats;
@@ -70,17 +74,19 @@ export class Gateway implements ConnectionHost {
   /** Engine connections that are in a site, or on the way into one: each holds one site only. */
   readonly #taken = new WeakSet<object>();
   readonly #refusals = new Refusals((client) => this.#taken.has(client));
-  readonly connections: Set<Connection> = new Set();
+  readonly connections: Set<Connection>;
   readonly maxWaitingBytes: number;
   /** While set, nobody new is admitted. */
   refusal: BellwireError | undefined;
   /** Told of each new connection, after its hello. */
   onConnection: ((connection: Connection) => void) | undefined;
-  readonly observers: ConnectionObserver[] = [];
+  readonly observers: readonly ConnectionObserver[];
 
   constructor(http: HttpServer, options: GatewayOptions) {
     this.#options = options;
     this.#http = http;
+    this.connections = options.connections;
+    this.observers = options.observers;
     this.maxWaitingBytes = options.maxWaitingBytes;
     const { subscriptions } = options;
     const gone = (connection: Connection): void => this.#gone(connection);
@@ -264,34 +270,6 @@ export class Gateway implements ConnectionHost {
   slow(connection: Connection): void {
     this.#options.stats.slow++;
     connection.drop(new BellwireError("slow", "The client does not read fast enough; it resumes from its position"));
-  }
-
-  /** Sends every connection fresh tickets well before the old ones run out. Called from the relay's clock with the ones whose turn it is. */
-  renewTickets(connections: Iterable<Connection>): void {
-    const now = Date.now() / 1000;
-    const { tickets } = this.#options.admission;
-    if (tickets.life <= 0) return;
-    for (const connection of connections) {
-      if (connection.closed || now - connection.ticketsAt < tickets.life / 2) continue;
-      connection.ticketsAt = now;
-      this.sendTickets(connection, connection.subscriptions.values());
-    }
-  }
-
-  /** Sends fresh tickets of a connection and of some of its subscriptions. */
-  sendTickets(connection: Connection, subscriptions: Iterable<Subscription>): void {
-    const now = Date.now() / 1000;
-    const { tickets } = this.#options.admission;
-    const list: [string | null, string][] = [];
-    const own = tickets.forConnection(connection.permit, now);
-    if (own !== null) list.push([null, own]);
-    for (const { id, proof, held } of subscriptions) {
-      const ticket = held ? null : tickets.forSubscription(connection, proof, now);
-      if (ticket !== null) list.push([id, ticket]);
-    }
-    if (list.length === 0) return;
-    connection.socket.emit("tickets", list);
-    connection.weigh(list.length * 100);
   }
 
   /** Closes all sockets and stops accepting. */

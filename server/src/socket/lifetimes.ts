@@ -7,17 +7,15 @@ import { askerOf } from "./asker.js";
 import type { Connection, Subscription } from "./connection.js";
 import type { ConnectionObserver, SubscriptionObserver } from "./observers.js";
 import { Schedule } from "../pacing/schedule.js";
-import type { Subscriptions } from "./subscriptions.js";
+import type { TicketSender } from "./ticket-sender.js";
 
 export interface LifetimesOptions {
   readonly hooks: Hooks;
-  readonly subscriptions: Subscriptions;
   /** The clock that permits are dated by, epoch seconds. */
   readonly now: () => number;
   /** Seconds that something outlives its end while the backend that would prolong it can't be asked. Default 25. */
   readonly grace?: number | undefined;
-  /** Sends a connection's or subscription's fresh ticket. */
-  readonly sendTickets: (connection: Connection, subscriptions: readonly Subscription[]) => void;
+  readonly tickets: Pick<TicketSender, "send">;
   /** Something that should not have failed. */
   readonly onTrouble: (error: unknown) => void;
 }
@@ -78,7 +76,7 @@ export class Lifetimes implements ConnectionObserver, SubscriptionObserver {
       this.made(connection, subscription);
       granted.push(subscription);
     }
-    this.#options.sendTickets(connection, granted);
+    this.#options.tickets.send(connection, granted);
   }
 
   /** A subscription has a new proof. */
@@ -181,7 +179,7 @@ export class Lifetimes implements ConnectionObserver, SubscriptionObserver {
     return asked?.then(({ until }) => {
       if (!isAhead(until)) return "refused";
       this.renewSubscription(connection, subscription, { ...subscription.proof, iat, until });
-      if (isOpen(connection, subscription)) this.#options.sendTickets(connection, [subscription]);
+      if (isOpen(connection, subscription)) this.#options.tickets.send(connection, [subscription]);
       return "prolonged";
     });
   }
@@ -195,7 +193,7 @@ export class Lifetimes implements ConnectionObserver, SubscriptionObserver {
     if (subscription === undefined) {
       this.#forget(connection);
       if (!connection.closed) connection.bye(error);
-    } else this.#options.subscriptions.endOne(connection, subscription, error);
+    } else subscription.end(connection, error);
   }
 
   /**

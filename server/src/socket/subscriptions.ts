@@ -19,7 +19,7 @@ import { toBellwireError } from "./failure.js";
 import { Disconnected } from "../hooks/hooks.js";
 import type { Permit } from "../revocations/revocation.js";
 import type { RevocationIndex } from "../revocations/revocation-index.js";
-import type { Connection, Intent, Subscription } from "./connection.js";
+import { Subscription, type EndSubscription, type Connection, type Intent } from "./connection.js";
 import { HeldSubscriptions } from "./held-subscriptions.js";
 import type { SubscriptionObserver } from "./observers.js";
 import { parseId, parseIds, parseSubscribeItem, parseSubscribeList, type SubscribeRequest } from "./subscribe-item.js";
@@ -29,6 +29,16 @@ export interface SubscriptionLimits {
   readonly perConnection: number;
   /** Items of one frame. */
   readonly perFrame: number;
+}
+
+export interface SubscriptionsOptions {
+  readonly feeds: Feeds;
+  readonly admission: Admission;
+  readonly limits: SubscriptionLimits;
+  /** Told of subscriptions in this order. */
+  readonly observers: readonly SubscriptionObserver[];
+  /** Told of each item that a client asked for in vain. Must not throw. */
+  readonly onRefused: (site: string, error: BellwireError) => void;
 }
 
 /** What is to be subscribed, and what allows it. */
@@ -67,17 +77,20 @@ type Step = Prepared | { readonly id: string; readonly error: BellwireError };
 export class Subscriptions {
   readonly #feeds: Feeds;
   readonly #admission: Admission;
+  readonly #endOne: EndSubscription;
   readonly limits: SubscriptionLimits;
-  readonly observers: SubscriptionObserver[] = [];
-  /** Told of each item that a client asked for in vain. */
-  onRefused: ((site: string, error: BellwireError) => void) | undefined;
+  readonly observers: readonly SubscriptionObserver[];
+  readonly #onRefused: SubscriptionsOptions["onRefused"];
   /** Open subscriptions on this relay, without the personal topics that everybody has. */
   count = 0;
 
-  constructor(feeds: Feeds, admission: Admission, limits: SubscriptionLimits) {
+  constructor({ feeds, admission, limits, observers, onRefused }: SubscriptionsOptions) {
     this.#feeds = feeds;
     this.#admission = admission;
     this.limits = limits;
+    this.observers = observers;
+    this.#onRefused = onRefused;
+    this.#endOne = (subscription, connection, error) => this.#endThose(connection, (candidate) => candidate === subscription, error);
   }
 
   /**
@@ -203,8 +216,7 @@ export class Subscriptions {
       const { messages, resync } = this.#recover(connection, step);
       feed.join(connection, filter);
       const { granted = false, info } = step;
-      const made = { id, topic, filter, feed, proof, held, granted };
-      const subscription: Subscription = info === undefined ? made : { ...made, info };
+      const subscription = new Subscription({ id, topic, filter, feed, proof, held, granted, info }, this.#endOne);
       connection.subscriptions.set(id, subscription);
       if (!isReservedTopic(topic)) this.count++;
       for (const observer of this.observers) observer.made(connection, subscription);
@@ -219,7 +231,7 @@ export class Subscriptions {
 
   #refuse(connection: Connection, id: string, error: BellwireError): SubscribeResult {
     // What was unsubscribed meanwhile, or lost its connection, was not refused.
-    if (error.code !== "not-found" && !connection.closed && !id.startsWith("$")) this.onRefused?.(connection.site, error);
+    if (error.code !== "not-found" && !connection.closed && !id.startsWith("$")) this.#onRefused(connection.site, error);
     return { id, error: error.toJSON() };
   }
 
@@ -305,11 +317,6 @@ export class Subscriptions {
     }
     const isIt = (one: Subscription): boolean => one.held && one.topic === topic && one.filter.canonical === filter.canonical;
     this.#endThose(connection, isIt, error);
-  }
-
-  /** Ends one subscription, if it is still open, and tells the client why. */
-  endOne(connection: Connection, subscription: Subscription, error: BellwireError): void {
-    this.#endThose(connection, (candidate) => candidate === subscription, error);
   }
 
   #endThose(connection: Connection, which: (subscription: Subscription) => boolean, error: BellwireError): void {

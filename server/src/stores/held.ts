@@ -23,7 +23,7 @@ export interface Wanted {
  * - whatever else stands where they are stored is read over.
  * What is told of commands beside it is not its concern.
  */
-export interface Registry {
+export interface HeldStore {
   /** Holds a subscription for the owner that the command names. Rejects with a BellwireError: `limit` or `unavailable`. */
   add(command: SubscribeCommand): Promise<void>;
   /**

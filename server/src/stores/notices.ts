@@ -14,7 +14,7 @@ export interface Turn {
   readonly time: number;
 }
 
-export interface NoticeRegistryListener {
+export interface NoticeStoreListener {
   /**
    * What this relay registered may be gone, as after an outage: everything has to be registered again.
    * @param taken others took this relay for gone, and have told that its connections are
@@ -28,9 +28,9 @@ export interface NoticeRegistryListener {
  * What other relays have to know of this one to tell its notices should it end. Nothing here may hold up the notices themselves:
  * writes are gathered, and repeated where they fail.
  */
-export interface NoticeRegistry {
+export interface NoticeStore {
   /** MUST be called once, before anything else. */
-  start(listener: NoticeRegistryListener): void;
+  start(listener: NoticeStoreListener): void;
   setParty(party: Party): void;
   deleteParty(connection: string): void;
   setNotice(notice: Notice): void;
@@ -41,23 +41,4 @@ export interface NoticeRegistry {
   vacateFor(relay: string, scope: Scope): Promise<Turn>;
   /** Writes what is still to be written. Never rejects. */
   close(): Promise<void>;
-}
-
-/** Of a relay that is alone: nobody would tell its notices. */
-export class NoRegistry implements NoticeRegistry {
-  start(): void {}
-  setParty(): void {}
-  deleteParty(): void {}
-  setNotice(): void {}
-  deleteNotice(): void {}
-
-  async occupy(): Promise<Turn> {
-    return { turned: true, time: Date.now() };
-  }
-
-  async vacateFor(): Promise<Turn> {
-    return { turned: true, time: Date.now() };
-  }
-
-  async close(): Promise<void> {}
 }

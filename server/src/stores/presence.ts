@@ -37,6 +37,9 @@ export interface PresenceListener {
   lost(): void;
 }
 
+/** How long whoever left counts as present, in milliseconds, unless told otherwise. */
+export const PRESENCE_GRACE_MS = 3000;
+
 /** Users that a snapshot lists at most. */
 export const MAX_LISTED = 10_000;
 

@@ -1,6 +1,6 @@
 import type { Command } from "@bellwire/emitter/internal";
 import type { MemoryRevocations } from "./revocations.js";
-import type { Registry } from "../held.js";
+import type { HeldStore } from "../held.js";
 import type { ControlBus, ControlListener } from "../bus.js";
 import { sumCounts, type ClusterCounts } from "../../control/counts.js";
 import type { WatchQuestion } from "../../control/watchers.js";
@@ -8,12 +8,12 @@ import type { WatchQuestion } from "../../control/watchers.js";
 /** The bus of a relay that is alone. */
 export class MemoryBus implements ControlBus {
   readonly #revocations: MemoryRevocations;
-  readonly #registry: Registry;
+  readonly #held: HeldStore;
   #listener: ControlListener | undefined;
 
-  constructor(revocations: MemoryRevocations, registry: Registry) {
+  constructor(revocations: MemoryRevocations, held: HeldStore) {
     this.#revocations = revocations;
-    this.#registry = registry;
+    this.#held = held;
   }
 
   start(listener: ControlListener): void {
@@ -22,8 +22,8 @@ export class MemoryBus implements ControlBus {
 
   async send(command: Command): Promise<void> {
     if (command.kind === "revoke") this.#revocations.add(command);
-    if (command.kind === "subscribe") await this.#registry.add(command);
-    else if (command.kind !== "disconnect") await this.#registry.remove(command);
+    if (command.kind === "subscribe") await this.#held.add(command);
+    else if (command.kind !== "disconnect") await this.#held.remove(command);
     // As from a wire: in a later turn than the sender's call, in order.
     setImmediate(() => this.#listener?.command(command));
   }

@@ -20,9 +20,9 @@ import {
   type UnsubscribeCommand,
 } from "@bellwire/emitter/internal";
 import { systemClock, type Clock } from "../../pacing/clock.js";
-import { NOTHING_HELD, type Registry, type Visitor } from "../held.js";
+import { NOTHING_HELD, type HeldStore, type Visitor } from "../held.js";
 
-export interface MemoryRegistryOptions {
+export interface MemoryHeldStoreOptions {
   /** Milliseconds that an owner's subscriptions are kept without a command or use. Default 24 h. */
   readonly life?: number;
   readonly clock?: Pick<Clock, "now">;
@@ -39,7 +39,7 @@ interface Shelf {
 const MAX_SHELVES = 200_000;
 
 /** What the server subscribed for owners, in one process; it ends with it, as its logs do. */
-export class MemoryRegistry implements Registry {
+export class MemoryHeldStore implements HeldStore {
   readonly #life: number;
   readonly #clock: Pick<Clock, "now">;
   /** By site and owner; those that were used last come last. */
@@ -47,7 +47,7 @@ export class MemoryRegistry implements Registry {
   /** Of the last command, microseconds. */
   #stamp = 0;
 
-  constructor({ life = HELD_LIFE_MS, clock = systemClock }: MemoryRegistryOptions = {}) {
+  constructor({ life = HELD_LIFE_MS, clock = systemClock }: MemoryHeldStoreOptions = {}) {
     this.#life = life;
     this.#clock = clock;
   }

@@ -1,8 +1,9 @@
 import { createAdapter, type RedisAdapter } from "@socket.io/redis-adapter";
-import type { Namespace } from "socket.io";
+import { Server, type Namespace } from "socket.io";
 import {
   COMMAND_EVENT,
   connectClassicSubscriber,
+  CONTROL_NAMESPACE,
   parseCommand,
   RedisCommands,
   redisFailure,
@@ -21,8 +22,6 @@ import { GuardedSubscriber } from "../../redis/guarded-subscriber.js";
 import { parseWatchQuestion, type WatchQuestion } from "../../control/watchers.js";
 
 export interface RedisBusOptions {
-  /** `/control`, which no client may enter and which alone gets the adapter. */
-  readonly namespace: Namespace;
   readonly target: RedisTarget;
   readonly keys: Keys;
   /** The log's connection for commands. */
@@ -38,10 +37,14 @@ const WATCHED_MS = 1000;
 // Different questions on their way at once; what is asked beyond them is answered with yes.
 const MOST_WATCHED = 1000;
 
-/** The bus of relays that share a Redis: the namespace `/control` with Socket.IO's Redis adapter, for `serverSideEmit` only. */
+/**
+ * The bus of relays that share a Redis: the namespace `/control` with Socket.IO's Redis adapter, for `serverSideEmit` only. Its
+ * Socket.IO server has no transport: no client could ever enter.
+ */
 export class RedisBus implements ControlBus {
   readonly #options: RedisBusOptions;
   readonly #sender: RedisCommands;
+  readonly #namespace: Namespace = new Server().of(CONTROL_NAMESPACE);
   #listener: ControlListener | undefined;
   #subscriber: GuardedSubscriber | undefined;
   #adapter: RedisAdapter | undefined;
@@ -56,7 +59,8 @@ export class RedisBus implements ControlBus {
 
   start(listener: ControlListener): void {
     this.#listener = listener;
-    const { namespace, target, keys, commands, onError } = this.#options;
+    const { target, keys, commands, onError } = this.#options;
+    const namespace = this.#namespace;
     const subscriber = new GuardedSubscriber({
       open: () => connectClassicSubscriber(target, commands),
       accepts: (channel, payload) => isAdapterPayload(channel, payload, [COMMAND_EVENT, COUNTS_EVENT, WATCHED_EVENT]),
@@ -112,7 +116,7 @@ export class RedisBus implements ControlBus {
   }
 
   async #count(): Promise<ClusterCounts> {
-    const { namespace } = this.#options;
+    const namespace = this.#namespace;
     const [adapter, listener] = [this.#adapter as RedisAdapter, this.#listener as ControlListener];
     try {
       const others = Math.max(0, (await adapter.serverCount()) - 1);
@@ -147,7 +151,8 @@ export class RedisBus implements ControlBus {
 
   /** False only where every relay that may be there has said so. */
   async #askOthers({ site, topic, filter }: WatchQuestion): Promise<boolean> {
-    const { namespace, commands, keys } = this.#options;
+    const namespace = this.#namespace;
+    const { commands, keys } = this.#options;
     const [listening, alive, replies] = await Promise.all([
       (this.#adapter as RedisAdapter).serverCount(),
       // Some may be cut off from commands at this moment, and have their subscribers all the same.

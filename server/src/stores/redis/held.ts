@@ -10,9 +10,9 @@ import {
   type SubscribeCommand,
   type UnsubscribeCommand,
 } from "@bellwire/emitter/internal";
-import { NOTHING_HELD, type Registry, type Visitor } from "../held.js";
+import { NOTHING_HELD, type HeldStore, type Visitor } from "../held.js";
 
-export interface RedisRegistryOptions {
+export interface RedisHeldStoreOptions {
   /** The log's connection for commands. */
   readonly redis: RedisClient;
   readonly keys: Keys;
@@ -35,12 +35,12 @@ const BELIEVED_MS = 10_000;
 const MAX_SITES = 100_000;
 
 /** What the server subscribed for owners, in Redis, where emitters store it too. */
-export class RedisRegistry implements Registry {
+export class RedisHeldStore implements HeldStore {
   readonly #redis: RedisClient;
   readonly #held: RedisHeld;
   readonly #sites = new Map<string, Known>();
 
-  constructor({ redis, keys, life }: RedisRegistryOptions) {
+  constructor({ redis, keys, life }: RedisHeldStoreOptions) {
     this.#redis = redis;
     this.#held = new RedisHeld(redis, keys, life);
   }

@@ -11,7 +11,7 @@ import {
 import type { Lease } from "../../redis/lease.js";
 import { fieldOf, parseField } from "../../notices/registration.js";
 import type { Notice, Party, Scope } from "../../notices/notice.js";
-import type { Legacy, NoticeRegistry, NoticeRegistryListener, Turn } from "../notices.js";
+import type { Legacy, NoticeStore, NoticeStoreListener, Turn } from "../notices.js";
 
 export interface RedisNoticesOptions {
   /** The log's connection for commands. */
@@ -34,7 +34,7 @@ const KEPT_MS = DAY_MS + 60 * 60 * 1000;
 const REFRESH_MS = 60 * 60 * 1000;
 
 /** A hash for each relay, of what is to be told should it end. Whoever finds its lease run out claims it and takes it over. */
-export class RedisNotices implements NoticeRegistry {
+export class RedisNotices implements NoticeStore {
   readonly #options: RedisNoticesOptions;
   readonly #redis: RedisClient & PresenceCommands;
   readonly #own: string;
@@ -43,7 +43,7 @@ export class RedisNotices implements NoticeRegistry {
   /** Relays that are gone with nothing left to tell, and those that are being taken over. */
   #finished: ReadonlySet<string> = new Set();
   readonly #taking = new Set<string>();
-  #listener: NoticeRegistryListener | undefined;
+  #listener: NoticeStoreListener | undefined;
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> | undefined;
   #refreshed = Number.NEGATIVE_INFINITY;
@@ -55,9 +55,9 @@ export class RedisNotices implements NoticeRegistry {
     this.#own = options.keys.notices(options.lease.relay);
   }
 
-  start(listener: NoticeRegistryListener): void {
+  start(listener: NoticeStoreListener): void {
     this.#listener = listener;
-    this.#options.lease.observers.push({
+    this.#options.lease.start({
       renewedLate: () => this.#listener?.lost(false),
       expired: (relays) => {
         this.#lookForMark();

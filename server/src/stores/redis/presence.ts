@@ -57,7 +57,7 @@ export class RedisPresence implements PresenceStore {
 
   start(listener: PresenceListener): void {
     this.#listener = listener;
-    this.#lease.observers.push({ died: () => listener.relaysGone(), renewedLate: () => listener.lost() });
+    this.#lease.start({ died: () => listener.relaysGone(), renewedLate: () => listener.lost() });
   }
 
   get reachable(): boolean {

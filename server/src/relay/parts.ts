@@ -1,0 +1,199 @@
+import type { BellwireError } from "@bellwire/protocol";
+import { Admission } from "../auth/admission.js";
+import { Clocks } from "../auth/clocks.js";
+import { Keyring } from "../auth/keyring.js";
+import { Tickets } from "../auth/tickets.js";
+import type { Config } from "../config/config.js";
+import { topicOptionsOf } from "../config/topic-options.js";
+import { Commands } from "../control/commands.js";
+import { Control } from "../control/control.js";
+import { Keeper } from "../control/keeper.js";
+import { Watchers } from "../control/watchers.js";
+import { Feeds, type FeedTiming } from "../feed/feeds.js";
+import { createHooks } from "../hooks/create-hooks.js";
+import type { Hooks } from "../hooks/hooks.js";
+import type { LocalHooks } from "../hooks/local-hooks.js";
+import type { Logger } from "../observe/logger.js";
+import { RefusalLog } from "../observe/refusal-log.js";
+import type { Stats } from "../observe/stats.js";
+import { createTypeHint } from "../observe/type-hint.js";
+import { Attendance } from "../presence/attendance.js";
+import { REREAD_MS, Revocations } from "../revocations/revocations.js";
+import { ClientCalls } from "../socket/client-calls.js";
+import type { Connection } from "../socket/connection.js";
+import { Lifetimes } from "../socket/lifetimes.js";
+import type { ConnectionObserver } from "../socket/observers.js";
+import { ServerSubscriptions } from "../socket/server-subscriptions.js";
+import { Subscriptions } from "../socket/subscriptions.js";
+import { TicketSender } from "../socket/ticket-sender.js";
+import { createStores } from "../stores/create-stores.js";
+import type { Stores } from "../stores/stores.js";
+
+/** Milliseconds. */
+export interface RelayTiming extends FeedTiming {
+  /** How often stored revocations are read again where nothing calls for it. */
+  readonly reread: number;
+  /** Seconds, for whoever can't be prolonged because the backend is away. */
+  readonly grace: number;
+}
+
+export interface PartsOptions {
+  readonly config: Config;
+  /** The relay's id. */
+  readonly id: string;
+  readonly stats: Stats;
+  readonly logger: Logger;
+  readonly timing: Partial<RelayTiming> | undefined;
+  readonly hooks: LocalHooks | undefined;
+  readonly onFatal: ((message: string) => void) | undefined;
+}
+
+/** What a relay is made of, whatever wire its clients come over. */
+export interface Parts {
+  readonly stores: Stores;
+  /** Filled by whoever takes connections in. */
+  readonly connections: Set<Connection>;
+  readonly revocations: Revocations;
+  readonly hooks: Hooks;
+  readonly admission: Admission;
+  readonly feeds: Feeds;
+  readonly tickets: TicketSender;
+  readonly lifetimes: Lifetimes;
+  readonly attendance: Attendance;
+  readonly subscriptions: Subscriptions;
+  readonly control: Control;
+  readonly calls: ClientCalls;
+  readonly refusals: RefusalLog;
+  /** To be told of connections, in this order. */
+  readonly observers: readonly ConnectionObserver[];
+  /** To be called when all connections are gone. */
+  close(): Promise<void>;
+}
+
+/**
+ * Makes every part. The only place where they all know of each other; each is handed what was made above it, and observers hear in the
+ * order of their lists.
+ */
+export function createParts({ config, id, stats, logger, timing = {}, hooks: local, onFatal }: PartsOptions): Parts {
+  const trouble = (stage: string) => (error: unknown) => logger.redisTrouble(error, stage);
+  const failure = (stage: string) => (error: unknown) => logger.failure(stage, error);
+  const refused = (error: BellwireError): void => stats.refuse(error.code);
+
+  const stores = createStores({
+    redis: config.redis,
+    limits: config.logs,
+    relay: id,
+    listener: {
+      trouble: (error, stage) => logger.redisTrouble(error, stage),
+      up: (address) => logger.redisConnected(address),
+      fatal: (message) => onFatal?.(message),
+    },
+  });
+  const connections = new Set<Connection>();
+  const revocations = new Revocations({
+    store: stores.revocations,
+    every: timing.reread ?? REREAD_MS,
+    onGarbage: (count) => {
+      stats.garbage += count;
+    },
+    onTrouble: trouble("revocations"),
+  });
+  const now = (): number => revocations.now;
+  const hooks = createHooks({ config, stats, logger, local });
+  const keyring = new Keyring(config.keys, config.siteKeys);
+  const admission = new Admission({
+    hooks,
+    keyring,
+    tickets: new Tickets(keyring, { life: config.ticketLife }),
+    revocations,
+    clocks: new Clocks({ now, onDiffering: (message) => logger.warn(message) }),
+    anonymous: config.anonymous,
+  });
+  const feeds = new Feeds({
+    log: stores.log,
+    limits: config.logs,
+    observe: (event) => stats.observe(event),
+    inspect: config.production ? undefined : createTypeHint((message) => logger.warn(message)),
+    failover: stores.mayFailOver,
+    sockets: () => connections.size,
+    checked: () => revocations.current(),
+    timing,
+  });
+  const tickets = new TicketSender(admission.tickets);
+  const lifetimes = new Lifetimes({
+    hooks,
+    now,
+    grace: timing.grace,
+    tickets,
+    onTrouble: failure("lifetimes"),
+  });
+  const attendance = new Attendance({
+    config,
+    stores,
+    onUndelivered: (message) => logger.warn(message),
+    onTrouble: (error, stage) => logger.redisTrouble(error, stage),
+  });
+  const refusals = new RefusalLog({ say: (message, fields) => logger.refused(message, fields) });
+  const watchers = new Watchers();
+  const subscriptions = new Subscriptions({
+    feeds,
+    admission,
+    limits: { perConnection: config.limits.subscriptionsPerConnection, perFrame: config.limits.subscriptionsPerFrame },
+    observers: [lifetimes, ...attendance.subscriptionObservers, watchers],
+    onRefused: (site, error) => refusals.refused(site, "subscription", error),
+  });
+  const personal = new ServerSubscriptions({
+    subscriptions,
+    personal: config.personal,
+    onRefused: refused,
+    onTrouble: failure("server subscriptions"),
+  });
+  const keeper = new Keeper({ held: stores.held, connections, subscriptions, now, onRefused: refused, onTrouble: trouble("held") });
+  const control = new Control({
+    bus: stores.bus,
+    commands: new Commands({ connections, subscriptions, revocations, keeper }),
+    revocations,
+    keeper,
+    watchers,
+    counts: () => ({
+      connections: connections.size,
+      subscriptions: subscriptions.count,
+      sites: new Set([...connections].map(({ site }) => site)).size,
+      feeds: feeds.size,
+    }),
+    stats,
+    logger,
+  });
+  const calls = new ClientCalls({
+    hooks,
+    log: stores.log,
+    stats,
+    maxDataBytes: config.limits.dataBytes,
+    publishable: (topic) => topicOptionsOf(config.topics, topic).publish,
+  });
+  return {
+    stores,
+    connections,
+    revocations,
+    hooks,
+    admission,
+    feeds,
+    tickets,
+    lifetimes,
+    attendance,
+    subscriptions,
+    control,
+    calls,
+    refusals,
+    observers: [lifetimes, personal, ...attendance.connectionObservers, keeper],
+    close: async () => {
+      lifetimes.close();
+      refusals.close();
+      await attendance.close();
+      await hooks.close();
+      feeds.close();
+      control.close();
+      await stores.close();
+    },
+  };
+}
