@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { expect } from "chai";
-import { connectCommands, Keys, parseCommand, RedisCommands, withRevocationCommands, type RevokeCommand } from "@bellwire/emitter/internal";
+import { connectCommands, Keys, parseCommand, RedisCommands, type RevokeCommand, withRevokeCommands } from "@bellwire/emitter/internal";
 import type { WireError } from "@bellwire/protocol";
 import { Admission } from "../../server/src/auth/admission.js";
 import { Keyring } from "../../server/src/auth/keyring.js";
@@ -120,7 +120,7 @@ describe("on Redis", () => {
 
   it("bounded in number, and no older ones dropped", async () => {
     const { client, close } = await open();
-    const script = withRevocationCommands(client);
+    const script = withRevokeCommands(client);
     expect(await script.bellwireRevoke(KEY, "a", 1000, 1)).to.match(/^\d+$/);
     expect(await script.bellwireRevoke(KEY, "b", 1000, 1)).to.equal("full");
     expect(await script.bellwireRevoke(KEY, "a", 1000, 1)).to.match(/^\d+$/);

@@ -7,7 +7,7 @@ import { whenReady, type RedisClient } from "./connect.js";
 import { redisFailure, within } from "./failure.js";
 import { RedisHeld } from "./held.js";
 import type { Keys } from "./keys.js";
-import { withRevocationCommands, type RevocationCommands } from "./scripts.js";
+import { withRevokeCommands, type RevokeCommands } from "./scripts.js";
 
 /** The one namespace that relays share over Redis. */
 export const CONTROL_NAMESPACE = "/control";
@@ -20,7 +20,7 @@ const MAX_COMMANDS = 256;
 
 /** Stores commands and tells all relays of them, through Redis. */
 export class RedisCommands {
-  readonly #redis: RedisClient & RevocationCommands;
+  readonly #redis: RedisClient & RevokeCommands;
   readonly #keys: Keys;
   readonly #held: RedisHeld;
   readonly #turns = new Turns(MAX_COMMANDS);
@@ -31,7 +31,7 @@ export class RedisCommands {
 
   /** @param ready resolves once commands can be sent; rejects with a BellwireError within so many milliseconds */
   constructor(redis: RedisClient, keys: Keys, ready: (timeout: number) => Promise<void> = (timeout) => whenReady(redis, timeout)) {
-    this.#redis = withRevocationCommands(redis);
+    this.#redis = withRevokeCommands(redis);
     this.#ready = ready;
     this.#keys = keys;
     this.#held = new RedisHeld(redis, keys);

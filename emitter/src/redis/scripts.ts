@@ -23,42 +23,15 @@ export function withLogCommands<T extends Redis | Cluster>(redis: T): T & LogCom
   return redis as T & LogCommands;
 }
 
-/** An ioredis client that knows the scripts of revocations. */
-export interface RevocationCommands {
+/** An ioredis client that knows the script that revokes. */
+export interface RevokeCommands {
   bellwireRevoke(...keysAndArguments: (string | number)[]): Promise<unknown>;
-  bellwireRevocations(...keysAndArguments: (string | number)[]): Promise<unknown>;
 }
 
-/** Teaches a client the scripts of revocations. */
-export function withRevocationCommands<T extends Redis | Cluster>(redis: T): T & RevocationCommands {
+/** Teaches a client the script that revokes. */
+export function withRevokeCommands<T extends Redis | Cluster>(redis: T): T & RevokeCommands {
   redis.defineCommand("bellwireRevoke", { lua: load("revoke"), numberOfKeys: 1 });
-  redis.defineCommand("bellwireRevocations", { lua: load("revocations"), numberOfKeys: 1 });
-  return redis as T & RevocationCommands;
-}
-
-/** An ioredis client that knows the scripts of presence and of what is told when a relay ends. */
-export interface PresenceCommands {
-  bellwirePresenceApply(...keysAndArguments: (string | number)[]): Promise<unknown>;
-  bellwirePresenceChanges(...keysAndArguments: (string | number)[]): Promise<unknown>;
-  bellwirePresenceSnapshot(...keysAndArguments: (string | number)[]): Promise<unknown>;
-  bellwirePresenceSweep(...keysAndArguments: (string | number)[]): Promise<unknown>;
-  bellwireLease(...keysAndArguments: (string | number)[]): Promise<unknown>;
-  bellwireOccupy(...keysAndArguments: (string | number)[]): Promise<unknown>;
-  bellwireTake(...keysAndArguments: (string | number)[]): Promise<unknown>;
-}
-
-/** Teaches a client the scripts of presence and of what is told when a relay ends. */
-export function withPresenceCommands<T extends Redis | Cluster>(redis: T): T & PresenceCommands {
-  const shared = load("presence");
-  const ofTopic = (name: string): string => `${shared}\n${load(name)}`;
-  redis.defineCommand("bellwirePresenceApply", { lua: ofTopic("presence-apply"), numberOfKeys: 4 });
-  redis.defineCommand("bellwirePresenceChanges", { lua: ofTopic("presence-changes"), numberOfKeys: 4 });
-  redis.defineCommand("bellwirePresenceSnapshot", { lua: ofTopic("presence-snapshot"), numberOfKeys: 3 });
-  redis.defineCommand("bellwirePresenceSweep", { lua: ofTopic("presence-sweep"), numberOfKeys: 4 });
-  redis.defineCommand("bellwireLease", { lua: load("presence-lease"), numberOfKeys: 1 });
-  redis.defineCommand("bellwireOccupy", { lua: load("presence-occupy"), numberOfKeys: 1 });
-  redis.defineCommand("bellwireTake", { lua: load("presence-take"), numberOfKeys: 4 });
-  return redis as T & PresenceCommands;
+  return redis as T & RevokeCommands;
 }
 
 /** An ioredis client that knows the scripts of what the server holds for owners. */

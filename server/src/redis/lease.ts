@@ -1,13 +1,6 @@
 import { BellwireError } from "@bellwire/protocol";
-import {
-  redisFailure,
-  whenReady,
-  withPresenceCommands,
-  within,
-  type Keys,
-  type PresenceCommands,
-  type RedisClient,
-} from "@bellwire/emitter/internal";
+import { redisFailure, whenReady, within, type Keys, type RedisClient } from "@bellwire/emitter/internal";
+import { withPresenceCommands, type PresenceCommands } from "./scripts.js";
 
 /** Told of leases; must not throw. */
 export interface LeaseObserver {

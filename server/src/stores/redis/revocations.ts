@@ -1,14 +1,6 @@
 import { BellwireError } from "@bellwire/protocol";
-import {
-  redisFailure,
-  REVOCATION_LIFE_MS,
-  whenReady,
-  withRevocationCommands,
-  within,
-  type Keys,
-  type RedisClient,
-  type RevocationCommands,
-} from "@bellwire/emitter/internal";
+import { redisFailure, REVOCATION_LIFE_MS, whenReady, within, type Keys, type RedisClient } from "@bellwire/emitter/internal";
+import { withRevocationCommands, type RevocationCommands } from "../../redis/scripts.js";
 import type { StoredRevocation } from "../../revocations/revocation.js";
 import { REVOCATION_PAGE, type RevocationPage, type RevocationStore } from "../revocations.js";
 
