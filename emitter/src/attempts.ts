@@ -1,3 +1,4 @@
+import { backoff } from "./time.js";
 import { BellwireError, type Code } from "@bellwire/protocol";
 
 // After these the message may stand in the log or not; a retry with the same id finds out and is harmless.
@@ -7,7 +8,7 @@ export function isOutcomeUnknown(error: BellwireError): boolean {
   return !(error instanceof NotSent) && OUTCOME_UNKNOWN.has(error.code);
 }
 
-const LONGEST_WAIT = 1600;
+const WAIT_MS = { least: 50, most: 1600 } as const;
 
 /**
  * Milliseconds before the next attempt: 50, 100, 200, 400, ... with half of it up to chance, so that many publishers don't
@@ -15,8 +16,7 @@ const LONGEST_WAIT = 1600;
  * @param failed attempts so far, from 1
  */
 export function waitAfter(failed: number, error: BellwireError, random: number): number {
-  const step = Math.min(50 * 2 ** (failed - 1), LONGEST_WAIT);
-  return Math.max(step * (0.5 + random / 2), error.after ?? 0);
+  return Math.max(backoff(failed, WAIT_MS, random), error.after ?? 0);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { parseCommand } from "@bellwire/emitter/internal";
+import { parseCommand } from "@bellwire/emitter/commands";
 
 describe("a command", () => {
   const good: [string, object, object][] = [

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { expect } from "chai";
 import { BellwireError, type Position } from "@bellwire/protocol";
-import type { LogLimits, Publication } from "@bellwire/emitter/internal";
+import type { LogLimits } from "@bellwire/emitter/redis";
+import type { Publication } from "@bellwire/emitter/publication";
 import { MemoryLog } from "../../server/src/stores/memory/log.js";
 import { RedisLog } from "../../server/src/stores/redis/log.js";
 import { TAIL_MESSAGES, type Entry, type LogListener, type Tail, type TopicLog } from "../../server/src/stores/log.js";

@@ -1,12 +1,12 @@
 import { EventEmitter } from "node:events";
-import { connectCommands, Keys, type RedisClient, type RedisTarget } from "@bellwire/emitter/internal";
+import { connectCommands, Keys, type RedisClient, type RedisTarget } from "@bellwire/emitter/redis";
 import { parseFilter } from "@bellwire/protocol";
 import { MemoryNotices } from "../../server/src/stores/memory/notices.js";
 import type { Notice } from "../../server/src/notices/notice.js";
 import { Notices, type NoticesOptions } from "../../server/src/notices/notices.js";
 import { RedisNotices } from "../../server/src/stores/redis/notices.js";
 import { Lease } from "../../server/src/redis/lease.js";
-import type { Connection, Subscription } from "../../server/src/socket/connection.js";
+import type { Connection, Subscription } from "../../server/src/connection/connection.js";
 
 export type Settings = NoticesOptions["settings"];
 

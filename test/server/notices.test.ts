@@ -1,7 +1,7 @@
-import type { Subscription } from "../../server/src/socket/connection.js";
+import type { Subscription } from "../../server/src/connection/connection.js";
 import { setTimeout as pause } from "node:timers/promises";
 import { expect } from "chai";
-import type { RedisClient } from "@bellwire/emitter/internal";
+import type { RedisClient } from "@bellwire/emitter/redis";
 import type { Notice } from "../../server/src/notices/notice.js";
 import { requires } from "../house/requires.js";
 import { RedisCluster } from "../support/redis-cluster.js";

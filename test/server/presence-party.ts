@@ -1,4 +1,4 @@
-import { connectCommands, Keys, type RedisClient, type RedisTarget } from "@bellwire/emitter/internal";
+import { connectCommands, Keys, type RedisClient, type RedisTarget } from "@bellwire/emitter/redis";
 import { EVERYTHING, type PresenceUser } from "@bellwire/protocol";
 import type { Frame } from "../../server/src/socket/frame.js";
 import { Lease, type LeaseTiming } from "../../server/src/redis/lease.js";
@@ -7,7 +7,7 @@ import type { PresenceStore } from "../../server/src/stores/presence.js";
 import type { PresenceMode } from "../../server/src/presence/presence-text.js";
 import { RedisPresence } from "../../server/src/stores/redis/presence.js";
 import { PresenceRoster, type PresenceTiming } from "../../server/src/presence/roster.js";
-import type { Connection, Subscription } from "../../server/src/socket/connection.js";
+import type { Connection, Subscription } from "../../server/src/connection/connection.js";
 
 export interface Told {
   readonly topic: string;

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { TestRelay } from "@bellwire/server/testing";
-import { connectCommands, Keys } from "@bellwire/emitter/internal";
+import { connectCommands, Keys } from "@bellwire/emitter/redis";
 import { readConfig } from "../../server/src/config/config.js";
 import type { FileInput } from "../../server/src/config/file.js";
 import { Attendance } from "../../server/src/presence/attendance.js";

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { expect } from "chai";
-import { connectCommands, Keys, type RedisClient } from "@bellwire/emitter/internal";
+import { connectCommands, Keys, type RedisClient } from "@bellwire/emitter/redis";
 import type { Position } from "@bellwire/protocol";
 import { Lease } from "../../server/src/redis/lease.js";
 import { MemoryPresence } from "../../server/src/stores/memory/presence.js";

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { Redis } from "ioredis";
 import { createEmitter } from "@bellwire/emitter";
-import { readRedis } from "@bellwire/emitter/internal";
+import { readRedis } from "@bellwire/emitter/redis";
 import { ConfigError, readConfig } from "@bellwire/server";
 import { createTestRelay } from "@bellwire/server/testing";
 import { readOptions } from "../../emitter/src/options.js";

@@ -1,13 +1,6 @@
 import { expect } from "chai";
-import {
-  connectCommands,
-  Keys,
-  MAX_HELD,
-  parseCommand,
-  type RevokeCommand,
-  type SubscribeCommand,
-  type UnsubscribeCommand,
-} from "@bellwire/emitter/internal";
+import { connectCommands, Keys } from "@bellwire/emitter/redis";
+import { MAX_HELD, parseCommand, type RevokeCommand, type SubscribeCommand, type UnsubscribeCommand } from "@bellwire/emitter/commands";
 import { filtersOverlap, grantCovers, parseFilter, topicMatches } from "@bellwire/protocol";
 import fc from "fast-check";
 import { MemoryHeldStore } from "../../server/src/stores/memory/held.js";

@@ -8,7 +8,7 @@ import { recover, type Recovery } from "../../server/src/feed/recovery.js";
 import { Ring } from "../../server/src/feed/ring.js";
 import { RemoteClock } from "../../server/src/pacing/remote-clock.js";
 import { RedisLog } from "../../server/src/stores/redis/log.js";
-import { parseSubscribeItem } from "../../server/src/socket/subscribe-item.js";
+import { parseSubscribeItem } from "../../server/src/connection/subscribe-item.js";
 import { requires } from "../house/requires.js";
 import { TestRedis } from "../support/redis.js";
 import { codeOf, publish, Stage, subscribed } from "./stage.js";

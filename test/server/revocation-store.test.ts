@@ -1,6 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { expect } from "chai";
-import { connectCommands, Keys, parseCommand, RedisCommands, type RevokeCommand, withRevokeCommands } from "@bellwire/emitter/internal";
+import { connectCommands, Keys, RedisCommands, withRevokeCommands } from "@bellwire/emitter/redis";
+import { parseCommand, type RevokeCommand } from "@bellwire/emitter/commands";
 import type { WireError } from "@bellwire/protocol";
 import { Admission } from "../../server/src/auth/admission.js";
 import { Keyring } from "../../server/src/auth/keyring.js";

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 
-import { connectCommands, Keys } from "@bellwire/emitter/internal";
+import { connectCommands, Keys } from "@bellwire/emitter/redis";
 import { parseFilter } from "@bellwire/protocol";
 import { MemoryBus } from "../../server/src/stores/memory/bus.js";
 import { RedisBus } from "../../server/src/stores/redis/bus.js";

@@ -1,5 +1,5 @@
 import { BellwireError, filterObject, parseFilter, parseTopic, type ParsedFilter } from "@bellwire/protocol";
-import { within } from "../redis/failure.js";
+import { within } from "../time.js";
 import type { ErrorContext } from "../reporter.js";
 import type { Permission, TopicContext } from "../topics/define-topic.js";
 import type { Topics } from "../topics/registry.js";

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { BellwireError, type JsonObject } from "@bellwire/protocol";
-import { within } from "../redis/failure.js";
+import { within } from "../time.js";
 import { parseSiteId, parseSubject } from "../identifier.js";
 import { mintConnectToken } from "../tokens.js";
 import { readEndpointOptions, type EndpointSettings, type Identity, type TokenEndpointOptions, type UserLike } from "./options.js";

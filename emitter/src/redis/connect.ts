@@ -1,3 +1,4 @@
+import { backoff } from "../time.js";
 import { Cluster, Redis, type RedisOptions } from "ioredis";
 import { BellwireError } from "@bellwire/protocol";
 import { isCluster, tlsEverywhere, type RedisTarget } from "./target.js";
@@ -17,7 +18,7 @@ const FAIL_FAST = {
   connectTimeout: 5000,
   // How long a connection that was given up may take to say goodbye before it is destroyed.
   disconnectTimeout: 500,
-  retryStrategy: (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 6), 2000) * (0.5 + Math.random() / 2),
+  retryStrategy: (attempt: number) => backoff(attempt, { least: 100, most: 2000 }),
   // A demoted master answers with READONLY: connect anew, to whoever is master now.
   reconnectOnError: (error: Error) => error.message.startsWith("READONLY"),
 } satisfies RedisOptions;

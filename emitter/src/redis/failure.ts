@@ -14,20 +14,3 @@ export function redisFailure(error: unknown): BellwireError {
   const reason = message.startsWith("Stream isn't writeable") ? "there is no connection to it" : message;
   return new BellwireError("unavailable", `Redis can't be used right now: ${reason}`, { cause: error });
 }
-
-/** Settles within `timeout` milliseconds, whatever the promise does; a late failure is swallowed. */
-export function within<T>(promise: Promise<T>, timeout: number, what: string): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new BellwireError("unavailable", `${what} took longer than ${timeout} ms`)), timeout);
-    promise.then(
-      (value) => {
-        clearTimeout(timer);
-        resolve(value);
-      },
-      (error: unknown) => {
-        clearTimeout(timer);
-        reject(error instanceof Error ? error : new Error(String(error)));
-      },
-    );
-  });
-}

@@ -15,7 +15,7 @@ import { Clocks } from "./clocks.js";
 import type { Keyring } from "./keyring.js";
 import { authoritiesFor, dated, relisted, type ConnectionPermit } from "./permits.js";
 import type { SubscriptionProof, TicketedProof, Tickets } from "./tickets.js";
-import { toBellwireError } from "../socket/failure.js";
+import { toBellwireError } from "../connection/failure.js";
 import { verifyToken } from "./tokens.js";
 
 /** What of a subscription has to be allowed. */

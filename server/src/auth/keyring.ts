@@ -1,6 +1,6 @@
 import { hkdfSync } from "node:crypto";
 import { createVerifier } from "fast-jwt";
-import { parseKey } from "@bellwire/emitter/internal";
+import { parseKey } from "@bellwire/emitter/publication";
 import { Mac } from "./mac.js";
 
 /** The keys of one site, or of all sites without keys of their own. */

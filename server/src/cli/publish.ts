@@ -1,5 +1,5 @@
 import { BellwireError } from "@bellwire/protocol";
-import { encodeData, parseIdempotencyKey } from "@bellwire/emitter/internal";
+import { encodeData, parseIdempotencyKey } from "@bellwire/emitter/publication";
 import { readArgument, readObject, readSite, readTopic } from "./arguments.js";
 import { Failure, typed, UsageError } from "./failure.js";
 import { printJson, say } from "./output.js";

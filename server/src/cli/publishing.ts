@@ -1,4 +1,5 @@
-import { connectCommands, Keys, databaseOf, within, type RedisClient } from "@bellwire/emitter/internal";
+import { connectCommands, Keys, databaseOf, type RedisClient } from "@bellwire/emitter/redis";
+import { within } from "@bellwire/emitter/time";
 import { createEmitter, type Emitter } from "@bellwire/emitter";
 import { ConfigError } from "../config/reader.js";
 import type { RedisSettings } from "../config/redis.js";

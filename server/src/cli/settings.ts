@@ -1,4 +1,4 @@
-import type { LogLimits } from "@bellwire/emitter/internal";
+import type { LogLimits } from "@bellwire/emitter/redis";
 import { readConfig, type Config } from "../config/config.js";
 import { emptyFile, readConfigFile } from "../config/file.js";
 import { ConfigError, Reader, type Environment } from "../config/reader.js";

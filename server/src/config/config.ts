@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { parseKey } from "@bellwire/emitter/internal";
-import type { LogLimits } from "@bellwire/emitter/internal";
+import { parseKey } from "@bellwire/emitter/publication";
+import type { LogLimits } from "@bellwire/emitter/redis";
 import type { KeySet } from "../auth/keyring.js";
 import type { HookSettings } from "../hooks/settings.js";
 import type { AllowedOrigins } from "../socket/origins.js";

@@ -1,6 +1,6 @@
-import { readFlag, readInteger, readText, type Environment } from "@bellwire/emitter/internal";
+import { readFlag, readInteger, readText, type Environment } from "@bellwire/emitter/environment";
 
-export type { Environment } from "@bellwire/emitter/internal";
+export type { Environment } from "@bellwire/emitter/environment";
 
 /** A wrong setting, as one clear line. The command prints it and exits with status 2. */
 export class ConfigError extends Error {

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
-import { readRedis, type RedisSettings, type RedisTarget } from "@bellwire/emitter/internal";
+import { readRedis, type RedisSettings, type RedisTarget } from "@bellwire/emitter/redis";
 import type { FileRedis } from "./file.js";
 import { ConfigError, orConfigError, type Environment } from "./reader.js";
 
-export type { RedisSettings } from "@bellwire/emitter/internal";
+export type { RedisSettings } from "@bellwire/emitter/redis";
 
 /** Where the log's Redis is; undefined where none is named. The environment wins over the file, value by value. */
 export function redisSettings(env: Environment, file: FileRedis = {}): RedisSettings | undefined {

@@ -7,12 +7,12 @@ import {
   type SubscribeCommand,
   type Target,
   type UnsubscribeCommand,
-} from "@bellwire/emitter/internal";
+} from "@bellwire/emitter/commands";
 import type { Keeper } from "./keeper.js";
 import type { Revocations } from "../revocations/revocations.js";
 import type { RevocationIndex } from "../revocations/revocation-index.js";
-import type { Connection } from "../socket/connection.js";
-import type { Subscriptions } from "../socket/subscriptions.js";
+import type { Connection } from "../connection/connection.js";
+import type { Subscriptions } from "../connection/subscriptions.js";
 
 export interface CommandsOptions {
   /** This relay's connections. */

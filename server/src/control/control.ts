@@ -1,4 +1,4 @@
-import type { Command } from "@bellwire/emitter/internal";
+import type { Command } from "@bellwire/emitter/commands";
 import { parseFilter, parseSite, parseTopic } from "@bellwire/protocol";
 import type { Logger } from "../observe/logger.js";
 import type { Stats } from "../observe/stats.js";

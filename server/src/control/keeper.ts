@@ -1,9 +1,10 @@
-import { covers, endText, parseEnd, type Command, type OwnerKind, type Standing } from "@bellwire/emitter/internal";
+import { backoff } from "@bellwire/emitter/time";
+import { covers, endText, parseEnd, type Command, type OwnerKind, type Standing } from "@bellwire/emitter/commands";
 import { BellwireError, filterObject } from "@bellwire/protocol";
 import { Rotation } from "../pacing/rotation.js";
-import type { Connection } from "../socket/connection.js";
-import type { ConnectionObserver } from "../socket/observers.js";
-import type { Subscriptions } from "../socket/subscriptions.js";
+import type { Connection } from "../connection/connection.js";
+import type { ConnectionObserver } from "../connection/observers.js";
+import type { Subscriptions } from "../connection/subscriptions.js";
 import { listedEnded, listedOf, type Listed } from "./listed.js";
 import type { HeldStore, Wanted } from "../stores/held.js";
 
@@ -42,7 +43,7 @@ const TICK_MS = 1000;
 const ROUND_MS = 10 * 60_000;
 const MOST_READINGS = 5;
 // Pauses before what a token lists and could not be made is tried again.
-const RETRY_MS = { first: 1000, most: 60_000 } as const;
+const RETRY_MS = { least: 1000, most: 60_000 } as const;
 
 /**
  * Gives connections what the server subscribed for their owners: when they open, when a command tells of it, and again where
@@ -149,7 +150,7 @@ export class Keeper implements ConnectionObserver {
       if (error.retry !== "later" || connection.closed) return;
       listing.left.push(one);
       if (listing.timer !== undefined) return;
-      const pause = Math.min(RETRY_MS.first * 2 ** Math.min(listing.attempts++, 6), RETRY_MS.most) * (0.5 + Math.random() / 2);
+      const pause = backoff(++listing.attempts, RETRY_MS);
       listing.timer = setTimeout(
         () => {
           listing.timer = undefined;

@@ -1,4 +1,4 @@
-import { covers, type End } from "@bellwire/emitter/internal";
+import { covers, type End } from "@bellwire/emitter/commands";
 import { authorityOf, type ConnectionPermit } from "../auth/permits.js";
 import type { Permit } from "../revocations/revocation.js";
 import type { Wanted } from "../stores/held.js";

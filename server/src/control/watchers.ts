@@ -1,8 +1,8 @@
 import { filtersOverlap, isSite, isTopic, parseFilter, roomsOf, type ParsedFilter, type Scalar } from "@bellwire/protocol";
 import type { Feed } from "../feed/feed.js";
 import { feedName } from "../stores/log.js";
-import type { Connection, Subscription } from "../socket/connection.js";
-import type { SubscriptionObserver } from "../socket/observers.js";
+import type { Connection, Subscription } from "../connection/connection.js";
+import type { SubscriptionObserver } from "../connection/observers.js";
 
 /** Is anybody watching what may be published to this topic? Of the filter, what the message is known to hold. */
 export interface WatchQuestion {

@@ -1,5 +1,5 @@
 import type { ParsedFilter, Position } from "@bellwire/protocol";
-import type { LogLimits } from "@bellwire/emitter/internal";
+import type { LogLimits } from "@bellwire/emitter/redis";
 import { TAIL_MESSAGES, type Entry, type Tail } from "../stores/log.js";
 import { eventText, toFrame, type Frame } from "../socket/frame.js";
 import { deliver } from "./delivery.js";

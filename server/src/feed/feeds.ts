@@ -1,5 +1,6 @@
 import { isReservedTopic, siteNamespace, type Position } from "@bellwire/protocol";
-import { logLimitsOf, within, type LogLimits } from "@bellwire/emitter/internal";
+import { logLimitsOf, type LogLimits } from "@bellwire/emitter/redis";
+import { backoff, within } from "@bellwire/emitter/time";
 import { eventText, toFrame } from "../socket/frame.js";
 import { feedName, type Entry, type LogListener, type Tail, type TopicLog } from "../stores/log.js";
 import { FairTurns } from "../pacing/fair-turns.js";
@@ -236,7 +237,7 @@ export class Feeds implements LogListener, FeedHost {
       await feed.catchUp();
     } catch {
       if (feed.live || !this.hears(feed) || this.#feeds.get(feed.name) !== feed) return;
-      const delay = Math.min(RETRY_MS.least * 2 ** attempt, RETRY_MS.most) * (0.5 + Math.random() / 2);
+      const delay = backoff(attempt + 1, RETRY_MS);
       setTimeout(() => void this.#catchUpOne(feed, attempt + 1), delay).unref();
     }
   }

@@ -1,5 +1,5 @@
 import { asObject, type JsonObject, type WireMessage } from "@bellwire/protocol";
-import type { Except } from "@bellwire/emitter/internal";
+import type { Except } from "@bellwire/emitter/publication";
 import type { Entry } from "../stores/log.js";
 import { RawJson } from "../socket/raw-json.js";
 

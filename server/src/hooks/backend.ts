@@ -1,3 +1,4 @@
+import { backoff } from "@bellwire/emitter/time";
 import { setTimeout as pause } from "node:timers/promises";
 import { Agent } from "undici";
 import { Limiter, QueueFull } from "../pacing/limiter.js";
@@ -25,8 +26,7 @@ const CONNECT_TIMEOUT_MS = 5000;
 // Of a backend that doesn't say how long it keeps idle connections. Some close them after 2 s, and a question that is sent in that
 // moment is lost.
 const IDLE_MS = 1500;
-const FIRST_PAUSE_MS = 50;
-const LONGEST_PAUSE_MS = 1000;
+const PAUSE_MS = { least: 50, most: 1000 } as const;
 /** After a connection that failed, further questions are not tried for so long: they would cost a connection each to learn the same. */
 const DOWN_MS = 100;
 const LATE = Symbol("late");
@@ -89,8 +89,7 @@ export class Backend {
       } catch (error) {
         if (last || signal.aborted || asUnanswered(error).outcome !== "unreachable" || this.#agent.destroyed) throw error;
       }
-      const longest = Math.min(FIRST_PAUSE_MS * 2 ** attempt, LONGEST_PAUSE_MS);
-      await pause(longest * (0.5 + Math.random() / 2), undefined, { signal });
+      await pause(backoff(attempt + 1, PAUSE_MS), undefined, { signal });
     }
   }
 

@@ -1,5 +1,5 @@
 import { createHmac, hkdfSync, randomBytes } from "node:crypto";
-import { parseKey } from "@bellwire/emitter/internal";
+import { parseKey } from "@bellwire/emitter/publication";
 
 const PREFIX = "whsec_";
 

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { BellwireError, parseSite, type WireError } from "@bellwire/protocol";
-import type { Publication } from "@bellwire/emitter/internal";
-import { toBellwireError } from "../socket/failure.js";
+import type { Publication } from "@bellwire/emitter/publication";
+import { toBellwireError } from "../connection/failure.js";
 import type { TopicLog } from "../stores/log.js";
 import type { StallWatch } from "../observe/stall.js";
 import type { Stats } from "../observe/stats.js";

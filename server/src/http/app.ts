@@ -1,6 +1,6 @@
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { BellwireError } from "@bellwire/protocol";
-import { toBellwireError } from "../socket/failure.js";
+import { toBellwireError } from "../connection/failure.js";
 import type { Logger } from "../observe/logger.js";
 import { answerClientError } from "./client-error.js";
 import { Offered } from "./offered.js";

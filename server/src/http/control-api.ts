@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { COMMAND_KINDS, parseCommand, type Command, type CommandKind } from "@bellwire/emitter/internal";
+import { COMMAND_KINDS, parseCommand, type Command, type CommandKind } from "@bellwire/emitter/commands";
 import { asObject } from "@bellwire/protocol";
 import type { ClusterCounts } from "../control/counts.js";
 import type { ApiKeys } from "./api-keys.js";

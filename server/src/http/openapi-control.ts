@@ -1,5 +1,5 @@
 import { codes, limits } from "@bellwire/protocol";
-import { JTI_LENGTH, MAX_HELD, REASON_LENGTH, type CommandKind } from "@bellwire/emitter/internal";
+import { JTI_LENGTH, MAX_HELD, REASON_LENGTH, type CommandKind } from "@bellwire/emitter/commands";
 import {
   CLIENT,
   failure,

@@ -8,7 +8,7 @@ import {
   personalTopic,
   type PersonalKind,
   type Publication,
-} from "@bellwire/emitter/internal";
+} from "@bellwire/emitter/publication";
 import { requireKnown } from "./known-fields.js";
 
 /** One topic of one message, `$user` or `$session` for a personal one: what to append, or what is wrong with it. */

@@ -1,4 +1,4 @@
-import { within } from "@bellwire/emitter/internal";
+import { backoff, within } from "@bellwire/emitter/time";
 import type { Notice, NoticeBody } from "./notice.js";
 
 /** Milliseconds. */
@@ -106,7 +106,7 @@ export class Outbox {
       this.#sending = undefined;
       if (this.#waiting.size === 0 || this.#closed) return;
       const { retry, patience, gather } = this.#timing;
-      const pause = Math.min(retry * 2 ** Math.min(this.#failures - 1, 16), patience) * (0.5 + Math.random() / 2);
+      const pause = backoff(Math.max(1, this.#failures), { least: retry, most: patience });
       this.#soon(this.#failures > 0 ? pause : this.#waiting.size >= MOST_IN_BODY ? 0 : gather);
     });
     return this.#sending;

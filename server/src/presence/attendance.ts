@@ -4,8 +4,8 @@ import { NoticeSender } from "../hooks/notice-sender.js";
 import { Unanswered } from "../hooks/unanswered.js";
 import { Notices } from "../notices/notices.js";
 import { presenceModeOf } from "../relay/features.js";
-import type { Connection } from "../socket/connection.js";
-import type { ConnectionObserver, SubscriptionObserver } from "../socket/observers.js";
+import type { Connection } from "../connection/connection.js";
+import type { ConnectionObserver, SubscriptionObserver } from "../connection/observers.js";
 import type { Stores } from "../stores/stores.js";
 import { PresenceRoster } from "./roster.js";
 

@@ -1,5 +1,5 @@
 import type { Position } from "@bellwire/protocol";
-import type { Connection } from "../socket/connection.js";
+import type { Connection } from "../connection/connection.js";
 import type { Present, PresenceMode } from "./presence-text.js";
 import type { MemberChange } from "../stores/presence.js";
 

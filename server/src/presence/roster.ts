@@ -2,8 +2,8 @@ import { BellwireError, isReservedTopic, parseSite, parseTopic, siteNamespace } 
 import { Rotation } from "../pacing/rotation.js";
 import { eventText, toFrame } from "../socket/frame.js";
 import { feedName } from "../stores/log.js";
-import type { Connection, Subscription } from "../socket/connection.js";
-import type { SubscriptionObserver } from "../socket/observers.js";
+import type { Connection, Subscription } from "../connection/connection.js";
+import type { SubscriptionObserver } from "../connection/observers.js";
 import { Departures } from "../pacing/departures.js";
 import { KeyedQueue } from "../pacing/keyed-queue.js";
 import { Listings } from "./listings.js";

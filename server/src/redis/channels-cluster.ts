@@ -1,6 +1,7 @@
 import { Redis, type Cluster } from "ioredis";
 import { BellwireError } from "@bellwire/protocol";
-import { within, type ClusterTarget } from "@bellwire/emitter/internal";
+import { within } from "@bellwire/emitter/time";
+import type { ClusterTarget } from "@bellwire/emitter/redis";
 import type { ChannelLine, Channels, ChannelsListener } from "./channels.js";
 import { Line } from "./line.js";
 import { slotOf } from "./slot.js";

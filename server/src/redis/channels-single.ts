@@ -1,5 +1,5 @@
 import type { Redis } from "ioredis";
-import { connectSubscriber, type RedisTarget } from "@bellwire/emitter/internal";
+import { connectSubscriber, type RedisTarget } from "@bellwire/emitter/redis";
 import type { ChannelLine, Channels, ChannelsListener } from "./channels.js";
 import { Line } from "./line.js";
 

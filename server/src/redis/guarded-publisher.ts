@@ -1,5 +1,6 @@
 import { Cluster, type Redis } from "ioredis";
-import { within, type RedisClient } from "@bellwire/emitter/internal";
+import { within } from "@bellwire/emitter/time";
+import type { RedisClient } from "@bellwire/emitter/redis";
 
 const ANSWER_MS = 2000;
 

@@ -1,5 +1,5 @@
 import type { Redis } from "ioredis";
-import { within } from "@bellwire/emitter/internal";
+import { backoff, within } from "@bellwire/emitter/time";
 
 export interface GuardedSubscriberOptions {
   /** Makes a connection of its own, not yet connected, which ends where it is cut. */
@@ -57,12 +57,11 @@ export class GuardedSubscriber {
   #ended(): void {
     this.#ready = undefined;
     if (this.#closed) return;
-    const wait = Math.min(RECONNECT_MS.least * 2 ** Math.min(this.#attempts++, 6), RECONNECT_MS.most);
     this.#reconnectTimer = setTimeout(
       () => {
         this.#redis = this.#connect();
       },
-      wait * (0.5 + Math.random() / 2),
+      backoff(++this.#attempts, RECONNECT_MS),
     );
   }
 

@@ -1,5 +1,6 @@
 import { BellwireError } from "@bellwire/protocol";
-import { redisFailure, whenReady, within, type Keys, type RedisClient } from "@bellwire/emitter/internal";
+import { redisFailure, whenReady, type Keys, type RedisClient } from "@bellwire/emitter/redis";
+import { within } from "@bellwire/emitter/time";
 import { withPresenceCommands, type PresenceCommands } from "./scripts.js";
 
 /** Told of leases; must not throw. */

@@ -1,6 +1,7 @@
 import type { Redis } from "ioredis";
 import { BellwireError } from "@bellwire/protocol";
-import { redisFailure, within } from "@bellwire/emitter/internal";
+import { redisFailure } from "@bellwire/emitter/redis";
+import { within } from "@bellwire/emitter/time";
 import type { ChannelLine, ChannelsListener } from "./channels.js";
 import { watchLiveness } from "./liveness.js";
 

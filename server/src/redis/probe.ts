@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Position } from "@bellwire/protocol";
-import type { Publication } from "@bellwire/emitter/internal";
+import type { Publication } from "@bellwire/emitter/publication";
 import type { ChannelLine, Channels } from "./channels.js";
 
 export interface ProbeOptions {

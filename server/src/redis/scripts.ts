@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { RedisClient } from "@bellwire/emitter/internal";
+import type { RedisClient } from "@bellwire/emitter/redis";
 
 function load(name: string): string {
   // Both src/redis and dist/redis lie two folders below the package.

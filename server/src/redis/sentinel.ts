@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import { Redis } from "ioredis";
-import { isCluster, tlsEverywhere, within, type RedisClient, type RedisTarget } from "@bellwire/emitter/internal";
+import { isCluster, tlsEverywhere, type RedisClient, type RedisTarget } from "@bellwire/emitter/redis";
+import { within } from "@bellwire/emitter/time";
 
 const EVERY_MS = 5000;
 const ASK_TIMEOUT_MS = 2000;

@@ -1,5 +1,5 @@
 import { BellwireError } from "@bellwire/protocol";
-import type { RedisClient } from "@bellwire/emitter/internal";
+import type { RedisClient } from "@bellwire/emitter/redis";
 
 const LEAST = { redis: 7.0, valkey: 7.2 } as const;
 

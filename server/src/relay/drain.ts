@@ -1,5 +1,5 @@
 import { BellwireError } from "@bellwire/protocol";
-import type { Connection } from "../socket/connection.js";
+import type { Connection } from "../connection/connection.js";
 
 /** Milliseconds unless named otherwise. */
 export interface DrainTiming {

@@ -1,5 +1,5 @@
 import { asObject, filtersOverlap, parseFilter, topicMatches, type Identity, type ParsedFilter } from "@bellwire/protocol";
-import { parseCommand, type RevokeCommand } from "@bellwire/emitter/internal";
+import { parseCommand, type RevokeCommand } from "@bellwire/emitter/commands";
 
 /** A revocation as the store gives it. */
 export interface StoredRevocation {

@@ -1,4 +1,5 @@
-import { MAX_REVOCATIONS, REVOCATION_LIFE_MS, within } from "@bellwire/emitter/internal";
+import { MAX_REVOCATIONS, REVOCATION_LIFE_MS } from "@bellwire/emitter/commands";
+import { within } from "@bellwire/emitter/time";
 import { RevocationIndex } from "./revocation-index.js";
 import { parseRevocation, type Holder, type Permit, type Revocation, type Scope, type StoredRevocation } from "./revocation.js";
 import { StoreClock } from "./store-clock.js";

@@ -1,6 +1,6 @@
 import { BellwireError } from "@bellwire/protocol";
 import { Disconnected } from "../hooks/hooks.js";
-import type { Connection } from "./connection.js";
+import type { Connection } from "../connection/connection.js";
 import { Rate } from "../pacing/rate.js";
 
 export type Ack = (reply: object) => void;

@@ -3,27 +3,27 @@ import type { IncomingHttpHeaders, IncomingMessage, Server as HttpServer, Server
 import cors from "cors";
 import { Server, type Socket } from "socket.io";
 import { asObject, BellwireError, isWellFormed, limits, parseTopic, siteOfNamespace, VERSION, type Hello } from "@bellwire/protocol";
-import { CONTROL_NAMESPACE } from "@bellwire/emitter/internal";
+import { CONTROL_NAMESPACE } from "@bellwire/emitter/redis";
 import type { Admission, AdmittedConnection, Arrival } from "../auth/admission.js";
-import { toBellwireError } from "./failure.js";
+import { toBellwireError } from "../connection/failure.js";
 import { Disconnected } from "../hooks/hooks.js";
 import type { Logger } from "../observe/logger.js";
 import type { RefusalLog } from "../observe/refusal-log.js";
 import { encodesRaw } from "./raw-json.js";
 import type { Stats } from "../observe/stats.js";
-import type { ClientCalls } from "./client-calls.js";
-import { Connection, type ConnectionHost } from "./connection.js";
+import type { ClientCalls } from "../connection/client-calls.js";
+import { Connection, type ConnectionHost } from "../connection/connection.js";
 import { Dispatcher, type Handler } from "./dispatch.js";
 import { corkUpgrade, corkWrites, dropHandshake, isUpgrade, trimSocket } from "./engine-internals.js";
-import { parseHeldSince } from "./held-subscriptions.js";
-import type { Lifetimes } from "./lifetimes.js";
+import { parseHeldSince } from "../connection/held-subscriptions.js";
+import type { Lifetimes } from "../connection/lifetimes.js";
 import { Namespaces } from "./namespaces.js";
-import type { ConnectionObserver } from "./observers.js";
+import type { ConnectionObserver } from "../connection/observers.js";
 import { isAllowedOrigin, type AllowedOrigins } from "./origins.js";
-import { refresh, type RefreshOptions } from "./refresh.js";
+import { refresh, type RefreshOptions } from "../connection/refresh.js";
 import { Refusals } from "./refusals.js";
 import { RoomlessAdapter } from "./roomless-adapter.js";
-import type { Subscriptions } from "./subscriptions.js";
+import type { Subscriptions } from "../connection/subscriptions.js";
 
 export interface GatewayOptions {
   /** Those that are open, kept by the gateway for everybody. */

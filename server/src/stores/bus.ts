@@ -1,4 +1,4 @@
-import type { Command } from "@bellwire/emitter/internal";
+import type { Command } from "@bellwire/emitter/commands";
 import type { ClusterCounts, RelayCounts } from "../control/counts.js";
 import type { WatchQuestion } from "../control/watchers.js";
 

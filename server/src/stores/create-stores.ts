@@ -1,4 +1,4 @@
-import type { LogLimits } from "@bellwire/emitter/internal";
+import type { LogLimits } from "@bellwire/emitter/redis";
 import type { RedisSettings } from "../config/redis.js";
 import { createMemoryStores } from "./memory/stores.js";
 import { createRedisStores } from "./redis/stores.js";

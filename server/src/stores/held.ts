@@ -1,4 +1,4 @@
-import type { RevokeCommand, Standing, SubscribeCommand, UnsubscribeCommand } from "@bellwire/emitter/internal";
+import type { RevokeCommand, Standing, SubscribeCommand, UnsubscribeCommand } from "@bellwire/emitter/commands";
 import type { ParsedFilter } from "@bellwire/protocol";
 
 /** Who asks: a connection. Empty strings stand for "none". */

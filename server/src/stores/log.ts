@@ -1,5 +1,5 @@
 import type { Position } from "@bellwire/protocol";
-import type { Except, LogTransport } from "@bellwire/emitter/internal";
+import type { Except, LogTransport } from "@bellwire/emitter/publication";
 
 /** One message as a log keeps it. `data` stays the JSON text that was published: it is spliced into frames, not encoded anew. */
 export interface Entry {

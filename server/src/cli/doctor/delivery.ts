@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { BellwireError, type WireError } from "@bellwire/protocol";
 import { ConfigError, type Environment } from "../../config/reader.js";
-import { within } from "@bellwire/emitter/internal";
+import { within } from "@bellwire/emitter/time";
 import { Listener } from "../listener.js";
 import { openPublishing, type Way } from "../publishing.js";
 import { Failure, isAboutClocks } from "../failure.js";

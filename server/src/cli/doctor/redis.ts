@@ -1,4 +1,5 @@
-import { connectCommands, redisAddress, whenReady, within, type RedisClient } from "@bellwire/emitter/internal";
+import { connectCommands, redisAddress, whenReady, type RedisClient } from "@bellwire/emitter/redis";
+import { within } from "@bellwire/emitter/time";
 import { Cluster, type Redis } from "ioredis";
 import type { RedisSettings } from "../../config/redis.js";
 import { versionProblem } from "../../redis/version.js";

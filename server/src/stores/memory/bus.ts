@@ -1,4 +1,4 @@
-import type { Command } from "@bellwire/emitter/internal";
+import type { Command } from "@bellwire/emitter/commands";
 import type { MemoryRevocations } from "./revocations.js";
 import type { HeldStore } from "../held.js";
 import type { ControlBus, ControlListener } from "../bus.js";

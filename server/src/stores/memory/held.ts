@@ -18,7 +18,7 @@ import {
   type Standing,
   type SubscribeCommand,
   type UnsubscribeCommand,
-} from "@bellwire/emitter/internal";
+} from "@bellwire/emitter/commands";
 import { systemClock, type Clock } from "../../pacing/clock.js";
 import { NOTHING_HELD, type HeldStore, type Visitor } from "../held.js";
 

@@ -1,6 +1,6 @@
 import type { Position } from "@bellwire/protocol";
-import { logLimitsOf, type LogLimits } from "@bellwire/emitter/internal";
-import type { Publication } from "@bellwire/emitter/internal";
+import { logLimitsOf, type LogLimits } from "@bellwire/emitter/redis";
+import type { Publication } from "@bellwire/emitter/publication";
 import { feedName, TAIL_MESSAGES, type Entry, type LogListener, type LogStatus, type Tail, type TopicLog } from "../log.js";
 
 const IDEMPOTENCY_MS = 5 * 60 * 1000;

@@ -1,5 +1,5 @@
 import { BellwireError } from "@bellwire/protocol";
-import { MAX_REVOCATIONS, REVOCATION_LIFE_MS, revocationText, type RevokeCommand } from "@bellwire/emitter/internal";
+import { MAX_REVOCATIONS, REVOCATION_LIFE_MS, revocationText, type RevokeCommand } from "@bellwire/emitter/commands";
 import type { StoredRevocation } from "../../revocations/revocation.js";
 import { REVOCATION_PAGE, type RevocationPage, type RevocationStore } from "../revocations.js";
 

@@ -1,4 +1,4 @@
-import type { LogLimits } from "@bellwire/emitter/internal";
+import type { LogLimits } from "@bellwire/emitter/redis";
 import type { Stores } from "../stores.js";
 import { MemoryBus } from "./bus.js";
 import { MemoryHeldStore } from "./held.js";

@@ -4,15 +4,14 @@ import {
   COMMAND_EVENT,
   connectClassicSubscriber,
   CONTROL_NAMESPACE,
-  parseCommand,
   RedisCommands,
   redisFailure,
-  within,
-  type Command,
   type Keys,
   type RedisClient,
   type RedisTarget,
-} from "@bellwire/emitter/internal";
+} from "@bellwire/emitter/redis";
+import { parseCommand, type Command } from "@bellwire/emitter/commands";
+import { within } from "@bellwire/emitter/time";
 import { asObject, filterObject } from "@bellwire/protocol";
 import { isAdapterPayload } from "../../redis/adapter-payload.js";
 import type { ControlBus, ControlListener } from "../bus.js";

@@ -1,6 +1,6 @@
 import { asObject, isEpoch, isOffset } from "@bellwire/protocol";
-import type { Except } from "@bellwire/emitter/internal";
-import type { RawEntry } from "@bellwire/emitter/internal";
+import type { Except } from "@bellwire/emitter/publication";
+import type { RawEntry } from "@bellwire/emitter/redis";
 import type { Entry, Tail } from "../log.js";
 
 /** A message as it came over a channel. */

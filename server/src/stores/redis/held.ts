@@ -1,15 +1,6 @@
-import {
-  RedisHeld,
-  redisFailure,
-  whenReady,
-  within,
-  type Keys,
-  type RedisClient,
-  type RevokeCommand,
-  type Standing,
-  type SubscribeCommand,
-  type UnsubscribeCommand,
-} from "@bellwire/emitter/internal";
+import { RedisHeld, redisFailure, whenReady, type Keys, type RedisClient } from "@bellwire/emitter/redis";
+import { within } from "@bellwire/emitter/time";
+import type { RevokeCommand, Standing, SubscribeCommand, UnsubscribeCommand } from "@bellwire/emitter/commands";
 import { NOTHING_HELD, type HeldStore, type Visitor } from "../held.js";
 
 export interface RedisHeldStoreOptions {

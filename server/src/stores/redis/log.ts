@@ -10,14 +10,13 @@ import {
   redisFailure,
   whenReady,
   withLogCommands,
-  within,
   type LogCommands,
   type LogLimits,
-  type Publication,
   type RedisClient,
   type RedisTarget,
-  type Transport,
-} from "@bellwire/emitter/internal";
+} from "@bellwire/emitter/redis";
+import { within } from "@bellwire/emitter/time";
+import type { Publication, Transport } from "@bellwire/emitter/publication";
 import { ClusterChannels } from "../../redis/channels-cluster.js";
 import { SingleChannels } from "../../redis/channels-single.js";
 import type { Channels } from "../../redis/channels.js";

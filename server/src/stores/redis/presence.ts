@@ -1,6 +1,7 @@
 import type { Cluster } from "ioredis";
 import type { Position } from "@bellwire/protocol";
-import { isCluster, redisFailure, whenReady, within, type Keys, type RedisClient, type RedisTarget } from "@bellwire/emitter/internal";
+import { isCluster, redisFailure, whenReady, type Keys, type RedisClient, type RedisTarget } from "@bellwire/emitter/redis";
+import { within } from "@bellwire/emitter/time";
 import { withPresenceCommands, type PresenceCommands } from "../../redis/scripts.js";
 import { ClusterChannels } from "../../redis/channels-cluster.js";
 import { SingleChannels } from "../../redis/channels-single.js";

@@ -1,5 +1,7 @@
 import { BellwireError } from "@bellwire/protocol";
-import { redisFailure, REVOCATION_LIFE_MS, whenReady, within, type Keys, type RedisClient } from "@bellwire/emitter/internal";
+import { redisFailure, whenReady, type Keys, type RedisClient } from "@bellwire/emitter/redis";
+import { REVOCATION_LIFE_MS } from "@bellwire/emitter/commands";
+import { within } from "@bellwire/emitter/time";
 import { withRevocationCommands, type RevocationCommands } from "../../redis/scripts.js";
 import type { StoredRevocation } from "../../revocations/revocation.js";
 import { REVOCATION_PAGE, type RevocationPage, type RevocationStore } from "../revocations.js";

@@ -1,4 +1,4 @@
-import { databaseOf, Keys, redisAddress, type LogLimits } from "@bellwire/emitter/internal";
+import { databaseOf, Keys, redisAddress, type LogLimits } from "@bellwire/emitter/redis";
 import { mayFailOver, type RedisSettings } from "../../config/redis.js";
 import { Lease } from "../../redis/lease.js";
 import { PRESENCE_GRACE_MS } from "../presence.js";

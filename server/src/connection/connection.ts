@@ -7,11 +7,11 @@ import type { Asker } from "../hooks/hooks.js";
 import type { Scope } from "../revocations/revocation.js";
 import type { Feed } from "../feed/feed.js";
 import type { Recipient } from "../feed/member.js";
-import { eventText, toFrame, type Frame } from "./frame.js";
+import { eventText, toFrame, type Frame } from "../socket/frame.js";
 import { askerOf } from "./asker.js";
 import type { HeldSubscriptions } from "./held-subscriptions.js";
 import type { Rate } from "../pacing/rate.js";
-import { cutLater, endTransport, loseTransport, waitingPackets, writeDirectly } from "./engine-internals.js";
+import { cutLater, endTransport, loseTransport, waitingPackets, writeDirectly } from "../socket/engine-internals.js";
 
 /** Ends a subscription of a connection, if it is still open, and tells the client why. */
 export type EndSubscription = (subscription: Subscription, connection: Connection, error: BellwireError) => void;

@@ -1,5 +1,6 @@
+import { backoff, type BackoffBounds } from "@bellwire/emitter/time";
 import { EVERYTHING, type BellwireError, type ParsedFilter } from "@bellwire/protocol";
-import { personalTopic } from "@bellwire/emitter/internal";
+import { personalTopic } from "@bellwire/emitter/publication";
 import type { Connection } from "./connection.js";
 import type { ConnectionObserver } from "./observers.js";
 import type { Subscriptions } from "./subscriptions.js";
@@ -12,7 +13,7 @@ export interface ServerSubscriptionsOptions {
   readonly onRefused: (error: BellwireError) => void;
   readonly onTrouble: (error: unknown) => void;
   /** Milliseconds before those that were refused with `later` are tried again: at first, and at most. Default 1 s and 60 s. */
-  readonly retry?: { readonly first: number; readonly most: number };
+  readonly retry?: BackoffBounds;
 }
 
 interface Wanted {
@@ -27,7 +28,7 @@ interface Owed {
   attempts: number;
 }
 
-const RETRY = { first: 1000, most: 60_000 };
+const RETRY: BackoffBounds = { least: 1000, most: 60_000 };
 
 /** Makes the subscriptions that a connection has whatever happened before: its personal topics. The keeper makes the others. */
 export class ServerSubscriptions implements ConnectionObserver {
@@ -60,12 +61,11 @@ export class ServerSubscriptions implements ConnectionObserver {
   }
 
   #later(connection: Connection, wanted: Wanted, after: number): void {
-    const { first, most } = this.#options.retry ?? RETRY;
     let owed = this.#owed.get(connection);
     if (owed === undefined) this.#owed.set(connection, (owed = { wanted: new Set(), timer: undefined, attempts: 0 }));
     owed.wanted.add(wanted);
     if (owed.timer !== undefined) return;
-    const pause = Math.max(after, Math.min(first * 2 ** owed.attempts++, most) * (0.5 + Math.random() / 2));
+    const pause = Math.max(after, backoff(++owed.attempts, this.#options.retry ?? RETRY));
     owed.timer = setTimeout(() => this.#retry(connection, owed), pause);
     owed.timer.unref();
   }

@@ -9,7 +9,7 @@ import {
   type SubscribeResult,
   type Subscribed,
 } from "@bellwire/protocol";
-import { within } from "@bellwire/emitter/internal";
+import { within } from "@bellwire/emitter/time";
 import type { AdmittedSubscription, Admission, SubscriptionQuestion } from "../auth/admission.js";
 import type { SubscriptionProof } from "../auth/tickets.js";
 import type { Feed, Older } from "../feed/feed.js";

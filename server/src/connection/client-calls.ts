@@ -1,5 +1,5 @@
 import { asObject, BellwireError, parseTopic, type JsonObject, type Position } from "@bellwire/protocol";
-import { encodeData } from "@bellwire/emitter/internal";
+import { encodeData } from "@bellwire/emitter/publication";
 import { randomUUID } from "node:crypto";
 import type { Hooks } from "../hooks/hooks.js";
 import type { TopicLog } from "../stores/log.js";
