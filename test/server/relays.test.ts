@@ -5,11 +5,12 @@ import { createTestRelay, type TestRelay, type TestRelayOptions } from "@bellwir
 import { requires } from "../house/requires.js";
 import { TestRedis } from "../support/redis.js";
 import { RawClient } from "../support/socket.js";
+import { eventually, eventuallyAsked } from "./stage.js";
 
 const APP_KEY = "k".repeat(40);
 
 async function ready(relay: TestRelay): Promise<void> {
-  while (!relay.relay.log.status.up) await new Promise((resolve) => setTimeout(resolve, 10));
+  await eventually(() => relay.relay.log.status.up, "the relay is up");
 }
 
 describe("two relays on one Redis", () => {
@@ -77,7 +78,7 @@ describe("two relays on one Redis", () => {
     await b.subscribe({ id: "s", topic: "Watched" });
     expect(await listening()).to.equal(2);
     await a.emit("unsubscribe", ["s"]);
-    while ((await listening()) !== 1) await new Promise((resolve) => setTimeout(resolve, 20));
+    await eventuallyAsked(async () => (await listening()) === 1, "the relay that nobody watches on has stopped listening");
     await emitter.site("5").publish("Watched", { id: 2 });
     await b.until(() => b.messages("Watched").length === 1);
     expect(one.relay.stats.heard).to.equal(1);
@@ -177,7 +178,7 @@ describe("two relays on one Redis", () => {
     const lonely = createEmitter({ redis: redis.url, onNoRelay: (message: string) => warnings.push(message) });
     await lonely.site("5").publish("T", {});
     await lonely.site("5").publish("T", {});
-    while (warnings.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    await eventually(() => warnings.length > 0, "the emitter warns");
     expect(warnings).to.have.length(1);
     await lonely.close();
     raw.disconnect();

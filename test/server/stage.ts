@@ -97,6 +97,13 @@ export async function eventually(condition: () => boolean, what: string, ms = 50
   }
 }
 
+/** The same of what has to be asked for, e.g. of Redis. */
+export async function eventuallyAsked(condition: () => Promise<boolean>, what: string, ms = 10_000): Promise<void> {
+  for (const end = Date.now() + ms; !(await condition()); await pause(20)) {
+    if (Date.now() > end) throw new Error(`Not in ${ms} ms: ${what}`);
+  }
+}
+
 /** The namespaces that socket.io keeps, by an internal of its own; a client must be connected. */
 export function namespacesOf({ relay }: TestRelay): ReadonlyMap<string, object> {
   const [connection] = relay.gateway?.connections ?? [];

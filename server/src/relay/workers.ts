@@ -1,5 +1,6 @@
 import cluster, { type Worker } from "node:cluster";
 import { createServer } from "node:http";
+import type { Socket } from "node:net";
 import { setupMaster, setupWorker } from "@socket.io/sticky";
 import { readConfig, type Config } from "../config/config.js";
 import { ConfigError } from "../config/reader.js";
@@ -10,6 +11,12 @@ const MOST_WORKERS = 256;
 // A worker that dies at once is started again ever later: whatever kills it should not also fill the disk with its words.
 const RESTART_MS = { least: 500, most: 30_000 } as const;
 const HEALTHY_MS = 10_000;
+
+/** What a worker tells its primary once it takes connections. */
+const READY = "bellwire:ready";
+
+/** A worker as `@socket.io/sticky` sees it, which goes by the least of these. */
+type Counted = Worker & { clientsCount?: number };
 
 /** Reads `--workers`. @throws ConfigError */
 export function parseWorkers(text: string): number {
@@ -32,7 +39,10 @@ export async function runPrimary(count: number, config: Config, fail: (message: 
   for (const notice of config.notices) logger.warn(notice);
   const server = createServer();
   cluster.setupPrimary({ serialization: "advanced" });
-  setupMaster(server, { loadBalancingMethod: "least-connection" });
+  // Until there is a worker to hand connections to.
+  server.on("request", (_request, response) => {
+    response.writeHead(503, { "content-type": "application/json", connection: "close" }).end('{"status":"starting"}');
+  });
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
       const taken = error.code === "EADDRINUSE";
@@ -45,20 +55,47 @@ export async function runPrimary(count: number, config: Config, fail: (message: 
     server.listen({ port: config.port, ...(config.host === undefined ? {} : { host: config.host }) }, resolve);
   });
   logger.listening(config.port);
-  const stopped = keepWorkers(count, config, logger, fail);
+  let handsOn = false;
+  const stopped = keepWorkers(count, config, logger, fail, () => {
+    if (handsOn) return;
+    handsOn = true;
+    setupMaster(server, { loadBalancingMethod: "least-connection" });
+    server.on("connection", readNoFurther);
+  });
   await stopped;
   server.close();
   process.exit(0);
 }
 
+/** Headers of requests whose rest the primary passes on, as `@socket.io/sticky` decides it. */
+const WITH_BODY = /\r\n(?:content-length|transfer-encoding):/i;
+
+/**
+ * A connection that is handed to a worker stays open here until the worker has said that it has it. What the client sends
+ * meanwhile, such as the CONNECT right after the upgrade, would be read here and get lost: so nothing is read any more.
+ */
+function readNoFurther(socket: Socket): void {
+  socket.prependOnceListener("data", (chunk: Buffer) => {
+    if (WITH_BODY.test(chunk.toString("latin1"))) return;
+    (socket as unknown as { _handle?: { readStop?: () => void } | null })._handle?.readStop?.();
+  });
+}
+
 /** Starts workers, and again those that die, until the primary is told to stop; resolves when all have ended then. */
-function keepWorkers(count: number, config: Config, logger: Logger, fail: (message: string) => void): Promise<void> {
+function keepWorkers(count: number, config: Config, logger: Logger, fail: (message: string) => void, onReady: () => void): Promise<void> {
   let stopping = false;
   const delays = new Map<number, number>();
 
   const start = (index: number): void => {
     const begun = Date.now();
-    const worker = cluster.fork(workerEnvironment(config, index));
+    const worker = cluster.fork(workerEnvironment(config, index)) as Counted;
+    // A worker that still starts would lose what it is handed: until it is ready, every other one has fewer clients.
+    worker.clientsCount = Number.MAX_SAFE_INTEGER;
+    worker.on("message", (message: unknown) => {
+      if (message !== READY) return;
+      worker.clientsCount = 0;
+      onReady();
+    });
     worker.once("exit", (status: number) => {
       if (stopping) return;
       // The settings are wrong, and will be the next time.
@@ -116,5 +153,6 @@ export async function runWorker(stopOnSignals: (relay: Relay) => void, fail: (me
     },
   });
   await relay.start();
+  process.send?.(READY);
   stopOnSignals(relay);
 }
