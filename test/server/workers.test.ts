@@ -131,7 +131,7 @@ describe("a relay with several workers", function () {
     const again = { topic: "T", data: { id: 20 }, idempotencyKey: "killed" };
     await eventuallyAsked(
       () =>
-        post(again)
+        post(again, relay.url, 1000)
           .then(({ status: answered }) => answered === 200)
           .catch(() => false),
       "the other one takes it",
