@@ -7,8 +7,8 @@ import { install } from "./install.mjs";
 import { endAll, endTree, npm, root, start } from "./run.mjs";
 import { installSystemTools } from "./system-tools.mjs";
 
-/** The whole run ends before anybody's patience of 12 minutes does. */
-const DEADLINE = Date.now() + 11 * 60_000;
+/** The whole run ends before anybody's patience of 15 minutes does. */
+const DEADLINE = Date.now() + 14.5 * 60_000;
 
 const globs = process.argv.slice(2);
 const everything = globs.length === 0;
@@ -25,7 +25,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
 process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
 setTimeout(() => {
   endAll("SIGKILL");
-  failures.push("The run took more than 11 minutes and was ended");
+  failures.push("The run took more than 14 minutes and was ended");
   addCounts();
   close();
 }, DEADLINE - Date.now()).unref();
