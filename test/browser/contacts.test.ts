@@ -5,6 +5,7 @@ import { chromium, type Browser, type Page } from "playwright-core";
 import { createTestRelay, type TestRelay } from "@bellwire/server/testing";
 import { startContacts, type ContactsServer } from "../../examples/contacts/src/server.js";
 import { requires } from "../house/requires.js";
+import { socketsOf } from "../support/relay-sockets.js";
 
 const PICTURES = fileURLToPath(new URL("../.artifacts/", import.meta.url));
 
@@ -92,7 +93,7 @@ describe("the contacts demo in a browser", function () {
   it("catches up after the relay was away", async () => {
     const [ann, ben] = await Promise.all(["ann", "ben"].map(open));
     if (!ann || !ben) throw new Error("two tabs");
-    for (const { socket } of relay.relay.gateway?.connections ?? []) socket.conn.close();
+    for (const { conn } of socketsOf(relay.relay)) conn.close();
     await rename(ann.page, 3, "Grace Murray Hopper");
     await ben.page.getByTestId("contact-3").filter({ hasText: "Grace Murray Hopper" }).waitFor();
   });

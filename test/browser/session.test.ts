@@ -6,6 +6,7 @@ import { createEmitter, createTokenEndpoint, defineTopic, toNodeHandler, type Em
 import { createTestRelay, type TestRelay } from "@bellwire/server/testing";
 import { Hole } from "../client/hole.js";
 import { requires } from "../house/requires.js";
+import { socketsOf } from "../support/relay-sockets.js";
 
 describe("a session in a page", function () {
   this.timeout(60_000);
@@ -66,7 +67,7 @@ describe("a session in a page", function () {
   }
 
   const cut = (): void => {
-    for (const { socket } of relay.relay.gateway?.connections ?? []) socket.conn.close();
+    for (const { conn } of socketsOf(relay.relay)) conn.close();
   };
 
   it("is whole again soon after a network that swallowed everything, though an attempt hangs in it", async () => {
@@ -112,8 +113,7 @@ describe("a session in a page", function () {
     page.on("console", (message) => message.type() === "warning" && warnings.push(message.text()));
     signedIn = 401;
     await page.evaluate("heard.length = 0");
-    const { connections } = relay.relay.gateway ?? { connections: [] };
-    for (const connection of connections) connection.socket.emit("bye", { code: "token-expired", message: "", retry: "refresh" });
+    for (const socket of socketsOf(relay.relay)) socket.emit("bye", { code: "token-expired", message: "", retry: "refresh" });
     await page.waitForFunction("bellwire.state === 'off'");
     expect(await page.evaluate("bellwire.error.message")).to.match(/^The token endpoint answered 401: nobody is signed in/);
     signedIn = "ben";

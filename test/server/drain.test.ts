@@ -83,7 +83,7 @@ describe("a relay that turns newcomers away", () => {
     unread.pause();
     unread.write("GET /client.js HTTP/1.1\r\nHost: x\r\n\r\n".repeat(200));
     const draining = relay.relay.drain({ accept: 0, spread: 500, rate: 1 });
-    await eventually(() => relay.relay.gateway?.refusal !== undefined, "the relay turns newcomers away");
+    await eventually(() => relay.relay.reception.refusal !== undefined, "the relay turns newcomers away");
     const answer = await fetch(`${relay.httpUrl}/socket.io/?EIO=4&transport=polling`);
     expect(answer.status).to.equal(503);
     expect(((await answer.json()) as { error: { code: string } }).error.code).to.equal("draining");

@@ -6,6 +6,7 @@ import { BellwireError } from "@bellwire/protocol";
 import type { TestRelay } from "@bellwire/server/testing";
 import { io } from "socket.io-client";
 import { WebSocket } from "ws";
+import { socketOf } from "../support/relay-sockets.js";
 import { connectToken } from "../support/tokens.js";
 import { Packets } from "./packets.js";
 import { Poller } from "./poller.js";
@@ -45,7 +46,8 @@ describe("the end of a connection", function () {
     return connection;
   }
 
-  const tcpOf = ({ socket }: Connection): Socket => (socket.conn.transport as unknown as { socket: { _socket: Socket } }).socket._socket;
+  const tcpOf = (connection: Connection): Socket =>
+    (socketOf(connection).conn.transport as unknown as { socket: { _socket: Socket } }).socket._socket;
 
   for (const error of [LATER, REFRESH]) {
     it(`by ${error.retry} is a bye and then, on WebSocket, no close frame: a lost connection, after which any library comes back`, async () => {
@@ -63,7 +65,7 @@ describe("the end of a connection", function () {
       for (const waiting of [true, false]) {
         const client = await poller(relay);
         const before = waiting ? client.poll() : undefined;
-        if (waiting) await eventually(() => connectionOf(relay).socket.conn.transport.writable, "the poll waits");
+        if (waiting) await eventually(() => socketOf(connectionOf(relay)).conn.transport.writable, "the poll waits");
         connectionOf(relay).bye(error);
         expect(await (before ?? client.poll())).to.equal(`42/site/5,["bye",${JSON.stringify(error)}]`);
         const { status, text } = await client.get();
@@ -104,7 +106,7 @@ describe("the end of a connection", function () {
     for (const error of [NEVER, LATER]) {
       await poller(relay);
       const connection = connectionOf(relay);
-      ends.push(once(connection.socket.conn as never, "close"));
+      ends.push(once(socketOf(connection).conn as never, "close"));
       connection.bye(error);
     }
     await Promise.all(ends);
@@ -118,7 +120,7 @@ describe("the end of a connection", function () {
     const tcp = tcpOf(connection);
     (client.ws as unknown as { _socket: Socket })._socket.pause();
     while (tcp.writableLength === 0) {
-      connection.socket.emit("tickets", [[null, "x".repeat(100_000)]]);
+      socketOf(connection).emit("tickets", [[null, "x".repeat(100_000)]]);
       await new Promise((resolve) => setImmediate(resolve));
     }
     const closed = once(tcp, "close");

@@ -10,6 +10,7 @@ import {
   waitingPackets,
   writeDirectly,
 } from "../../server/src/socket/engine-internals.js";
+import { socketOf } from "../support/relay-sockets.js";
 import { Stage } from "./stage.js";
 
 /** An engine.io socket as `writeDirectly` finds it, with one thing different. */
@@ -114,7 +115,7 @@ describe("what a socket no longer needs", () => {
     const relay = await stage.relay();
     const client = await stage.connect(relay);
     const [connection] = relay.relay.gateway?.connections ?? [];
-    const conn = connection?.socket.conn as unknown as {
+    const conn = socketOf(connection).conn as unknown as {
       request: unknown;
       transport: EventEmitter & { socket: EventEmitter & { _socket: EventEmitter } };
     };

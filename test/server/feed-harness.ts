@@ -3,7 +3,8 @@ import { parseFilter, type Filter } from "@bellwire/protocol";
 import { Feed, type FeedHost } from "../../server/src/feed/feed.js";
 import type { Recipient } from "../../server/src/feed/member.js";
 import { TAIL_MESSAGES, type Entry, type Tail } from "../../server/src/stores/log.js";
-import type { Frame } from "../../server/src/socket/frame.js";
+import type { SocketFrame } from "../../server/src/socket/frame.js";
+import { socketCodec } from "../../server/src/socket/socket-codec.js";
 
 export type Packet =
   | { event: "messages"; epoch: string; batch: WireMessage[] }
@@ -12,6 +13,7 @@ export type Packet =
 
 /** A socket that keeps what it is sent. */
 export class Listener implements Recipient {
+  readonly codec = socketCodec;
   readonly user: string;
   readonly session: string;
   readonly client: string;
@@ -23,7 +25,7 @@ export class Listener implements Recipient {
     this.client = client;
   }
 
-  send(frame: Frame): void {
+  send(frame: SocketFrame): void {
     const [event, ...args] = JSON.parse(frame.text.slice(frame.text.indexOf(",") + 1)) as [string, ...unknown[]];
     if (event === "messages") this.packets.push({ event, epoch: args[1] as string, batch: args[2] as WireMessage[] });
     else if (event === "resync") {
@@ -55,7 +57,7 @@ export class FeedHarness implements FeedHost {
   readonly onRead: ((since: Position | undefined) => Promise<Tail> | undefined)[] = [];
 
   constructor(limits = { messages: 1000, age: 86_400_000 }) {
-    this.feed = new Feed({ site: "5", topic: "T", shownTopic: "T", name: "5:T", namespace: "/site/5", limits, host: this });
+    this.feed = new Feed({ site: "5", topic: "T", shownTopic: "T", name: "5:T", limits, host: this });
   }
 
   static async live(entries: Entry[] = []): Promise<FeedHarness> {

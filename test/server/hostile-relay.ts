@@ -2,6 +2,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Server } from "socket.io";
 import { createTestRelay } from "@bellwire/server/testing";
+import { socketOf } from "../support/relay-sockets.js";
 
 /** What the parent is told at the start. */
 export interface Address {
@@ -43,8 +44,7 @@ let packets = 0;
 function server(): Server {
   if (io !== undefined) return io;
   const [connection] = gateway?.connections ?? [];
-  if (connection === undefined) throw new Error("Connect a client first");
-  io = connection.socket.nsp.server;
+  io = socketOf(connection).nsp.server;
   io.engine.on("connection", (socket: { on: (event: "packet", listener: () => void) => void }) => socket.on("packet", () => packets++));
   return io;
 }

@@ -1,4 +1,3 @@
-import { EventEmitter } from "node:events";
 import { connectCommands, Keys, type RedisClient, type RedisTarget } from "@bellwire/emitter/redis";
 import { parseFilter } from "@bellwire/protocol";
 import { MemoryNotices } from "../../server/src/stores/memory/notices.js";
@@ -86,13 +85,12 @@ export function openNoticeHost(
     lease,
     connect(user) {
       const id = `socket-${ids++}`;
-      const connection = { id, site: "5", user, session: "s", client: "page", socket: new EventEmitter() } as unknown as Connection;
+      const connection = { id, site: "5", user, session: "s", client: "page" } as unknown as Connection;
       notices.opened(connection);
       return connection;
     },
     end(connection, reason = "transport close") {
-      connection.socket.emit("disconnecting" as never, reason as never);
-      notices.gone(connection);
+      notices.gone(connection, reason);
     },
     subscribe(connection, topic, filter = {}) {
       const subscription = { id: topic, topic, filter: parseFilter(filter) } as unknown as Subscription;

@@ -343,7 +343,7 @@ describe("notices of a whole relay", () => {
     const relay = await stage.relay();
     const { notices } = openNoticeHost(told, {});
     stage.closeLater(() => notices.stop());
-    (relay.relay.gateway as unknown as { observers: unknown[] }).observers.push(notices); // the same class, once as source and once as built
+    (relay.relay.reception as unknown as { observers: unknown[] }).observers.push(notices); // the same class, once as source and once as built
     (relay.relay.subscriptions.observers as unknown[]).push(notices);
     const client = await stage.connect(relay, { claims: { sub: "ann" } });
     await client.subscribe({ id: "a", topic: "T" });

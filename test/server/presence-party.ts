@@ -1,6 +1,7 @@
 import { connectCommands, Keys, type RedisClient, type RedisTarget } from "@bellwire/emitter/redis";
 import { EVERYTHING, type PresenceUser } from "@bellwire/protocol";
-import type { Frame } from "../../server/src/socket/frame.js";
+import type { SocketFrame } from "../../server/src/socket/frame.js";
+import { socketCodec } from "../../server/src/socket/socket-codec.js";
 import { Lease, type LeaseTiming } from "../../server/src/redis/lease.js";
 import { MemoryPresence } from "../../server/src/stores/memory/presence.js";
 import type { PresenceStore } from "../../server/src/stores/presence.js";
@@ -29,6 +30,7 @@ export class Guest {
   readonly session: string;
   readonly client = `page-${pages++}`;
   readonly id: string = this.client;
+  readonly codec = socketCodec;
   readonly permit: { info: unknown };
   readonly subscriptions: Map<string, Subscription> = new Map();
   readonly told: Told[] = [];
@@ -45,7 +47,7 @@ export class Guest {
     return this as unknown as Connection;
   }
 
-  send({ text }: Frame): void {
+  send({ text }: SocketFrame): void {
     this.frames++;
     const [event, name, change] = JSON.parse(text.slice(text.indexOf(",") + 1)) as [string, string, Omit<Told, "topic">];
     if (event === "presence") this.told.push({ topic: name, ...change });

@@ -3,6 +3,7 @@ import { createEmitter, type Emitter } from "@bellwire/emitter";
 import type { Position, Subscribed, TopicPosition } from "@bellwire/protocol";
 import { createTestRelay, type TestRelay, type TestRelayOptions } from "@bellwire/server/testing";
 import { requires } from "../house/requires.js";
+import { socketOf } from "../support/relay-sockets.js";
 import { TestRedis } from "../support/redis.js";
 import { RawClient } from "../support/socket.js";
 import { eventually, eventuallyAsked } from "./stage.js";
@@ -124,7 +125,7 @@ describe("two relays on one Redis", () => {
     const order: string[] = [];
     a.socket.on("messages", () => order.push("messages"));
     // The frame arrives; before the relay looks at it, a message comes over the channel in the same turn.
-    connection?.socket.conn.prependListener("data", (data: unknown) => {
+    socketOf(connection).conn.prependListener("data", (data: unknown) => {
       if (!String(data).includes("second")) return;
       one.relay.feeds.message("5:Turn", head.epoch, { offset: 1, time: 1, data: '{"id":1}', except: undefined });
     });
@@ -140,7 +141,7 @@ describe("two relays on one Redis", () => {
     await a.emit("subscribe", [{ id: "only", topic: "Turn2" }]);
     const [connection] = one.relay.gateway?.connections ?? [];
     const { head } = await one.relay.log.read("5", "Turn2");
-    connection?.socket.conn.prependListener("data", (data: unknown) => {
+    socketOf(connection).conn.prependListener("data", (data: unknown) => {
       if (!String(data).includes("unsubscribe")) return;
       one.relay.feeds.message("5:Turn2", head.epoch, { offset: 1, time: 1, data: '{"id":1}', except: undefined });
     });

@@ -5,6 +5,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { expect } from "chai";
 import type { SubscribeResult, Subscribed, WireError } from "@bellwire/protocol";
 import { createTestRelay, type TestRelay, type TestRelayOptions } from "@bellwire/server/testing";
+import { socketOf } from "../support/relay-sockets.js";
 import { RawClient, type RawOptions } from "../support/socket.js";
 
 export interface Answer {
@@ -107,8 +108,7 @@ export async function eventuallyAsked(condition: () => Promise<boolean>, what: s
 /** The namespaces that socket.io keeps, by an internal of its own; a client must be connected. */
 export function namespacesOf({ relay }: TestRelay): ReadonlyMap<string, object> {
   const [connection] = relay.gateway?.connections ?? [];
-  if (connection === undefined) throw new Error("A client must be connected");
-  return connection.socket.nsp.server._nsps;
+  return socketOf(connection).nsp.server._nsps;
 }
 
 export async function request(url: string, init: RequestInit = {}): Promise<Answer> {

@@ -1,4 +1,3 @@
-import type { Socket } from "socket.io";
 import type { BellwireError, ParsedFilter, ParsedGrant } from "@bellwire/protocol";
 import type { Arrival } from "../auth/admission.js";
 import type { ConnectionPermit } from "../auth/permits.js";
@@ -7,11 +6,10 @@ import type { Asker } from "../hooks/hooks.js";
 import type { Scope } from "../revocations/revocation.js";
 import type { Feed } from "../feed/feed.js";
 import type { Recipient } from "../feed/member.js";
-import { eventText, toFrame, type Frame } from "../socket/frame.js";
 import { askerOf } from "./asker.js";
 import type { HeldSubscriptions } from "./held-subscriptions.js";
 import type { Rate } from "../pacing/rate.js";
-import { cutLater, endTransport, loseTransport, waitingPackets, writeDirectly } from "../socket/engine-internals.js";
+import type { Codec, Frame, Wire } from "./wire.js";
 
 /** Ends a subscription of a connection, if it is still open, and tells the client why. */
 export type EndSubscription = (subscription: Subscription, connection: Connection, error: BellwireError) => void;
@@ -69,22 +67,17 @@ export interface Intent {
 }
 
 export interface ConnectionHost {
-  /** Bytes that may wait for one socket; past it the socket is closed. */
+  /** Bytes that may wait for one client; past it the connection is closed. */
   readonly maxWaitingBytes: number;
   delivered(): void;
-  /** The socket can't keep up. Called once, never from inside `send`. */
+  /** The client can't keep up. Called once, never from inside `send`. */
   slow(connection: Connection): void;
 }
 
-/** Packets that may wait for one socket, whatever their size. */
-const MAX_WAITING_PACKETS = 10_000;
-
-/** How long a peer may take to read its `bye`, and to end its side: a poll is a round trip away, on a phone's network too. */
-const FAREWELL_MS = 2000;
-
-/** One client's socket on its site. */
+/** One client on its site, whatever wire it came over. */
 export class Connection implements Recipient {
-  readonly socket: Socket;
+  readonly wire: Wire;
+  readonly codec: Codec;
   readonly site: string;
   readonly user: string;
   readonly session: string;
@@ -104,10 +97,10 @@ export class Connection implements Recipient {
   ticketsAt: number;
   closed = false;
   readonly #host: ConnectionHost;
-  #waiting = 0;
 
-  constructor(socket: Socket, permit: ConnectionPermit, { client, headers }: Pick<Arrival, "client" | "headers">, host: ConnectionHost) {
-    this.socket = socket;
+  constructor(wire: Wire, permit: ConnectionPermit, { client, headers }: Pick<Arrival, "client" | "headers">, host: ConnectionHost) {
+    this.wire = wire;
+    this.codec = wire.codec;
     this.permit = permit;
     this.site = permit.site;
     this.user = permit.user;
@@ -120,7 +113,7 @@ export class Connection implements Recipient {
 
   /** Another one after each reconnect. */
   get id(): string {
-    return this.socket.id;
+    return this.wire.id;
   }
 
   /** This connection, as backends hear of it. */
@@ -135,66 +128,32 @@ export class Connection implements Recipient {
   send(frame: Frame): void {
     if (this.closed) return;
     this.#host.delivered();
-    this.#write(frame);
+    this.wrote(this.wire.write(frame));
   }
 
-  /** Sends an event, past socket.io's packets and engine.io's buffer where that can be. */
+  /** Tells an event. What is raw in its arguments is written as it is. */
   tell(event: string, ...args: readonly unknown[]): void {
     if (this.closed) return;
-    const texts = args.map((arg) => JSON.stringify(arg));
-    this.#write(toFrame(eventText(this.socket.nsp.name, event, texts)));
+    this.wrote(this.wire.write(this.codec.event(this.site, event, args)));
   }
 
-  #write(frame: Frame): void {
-    const { conn } = this.socket;
-    const waiting = writeDirectly(conn, frame);
-    if (waiting > this.#host.maxWaitingBytes) this.#tooSlow();
-    if (waiting >= 0) return;
-    conn.write(frame.text, frame.options);
-    this.weigh(frame.text.length);
-  }
-
-  /**
-   * Bounds what waits for a socket that does not read: engine.io's buffer has no bound of its own. Called after each write
-   * through engine.io; the buffer is empty while the transport takes what it is given.
-   * @param least what it weighs where its size can't be seen
-   */
-  weigh(least: number): void {
-    const { packets: queued, newest } = waitingPackets(this.socket.conn);
-    if (queued === 0) {
-      this.#waiting = 0;
-      return;
-    }
-    const bytes = Math.max(least, newest);
-    this.#waiting = queued === 1 ? bytes : this.#waiting + bytes;
-    if (this.#waiting > this.#host.maxWaitingBytes || queued > MAX_WAITING_PACKETS) this.#tooSlow();
-  }
-
-  #tooSlow(): void {
-    if (this.closed) return;
+  /** Bounds what waits for a client that does not read. @param waiting what a write to the wire has answered */
+  wrote(waiting: number): void {
+    if (waiting <= this.#host.maxWaitingBytes || this.closed) return;
     this.closed = true;
     // Later: whoever is sending may be walking the rooms that closing changes.
     setImmediate(() => this.#host.slow(this));
   }
 
-  /**
-   * Says why, then closes: for good with a Socket.IO disconnect, otherwise by losing the transport, after which any Socket.IO
-   * client comes back by itself.
-   */
+  /** Says why, then closes. */
   bye(error: BellwireError): void {
-    const { conn } = this.socket;
     this.closed = true;
-    this.socket.emit("bye", error.toJSON());
-    if (error.retry !== "never") return loseTransport(conn, FAREWELL_MS);
-    this.socket.disconnect(true);
-    cutLater(conn, FAREWELL_MS);
+    this.wire.bye(error);
   }
 
-  /** Closes without waiting for what the socket never took. */
+  /** Closes without waiting for what the client never took. */
   drop(error: BellwireError): void {
     this.closed = true;
-    this.socket.emit("bye", error.toJSON());
-    this.socket.conn.close(true);
-    endTransport(this.socket.conn);
+    this.wire.drop(error);
   }
 }

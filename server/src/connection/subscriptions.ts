@@ -62,9 +62,6 @@ interface Prepared extends Admitted {
 /** The ids of what everybody has: it takes nobody's room. */
 const PERSONAL = ["$user", "$session"];
 
-// What a notice is taken to weigh until the socket has taken it, in bytes.
-const NOTICE_BYTES = 256;
-
 // How long a subscribe waits for messages from further back than memory reaches.
 const OLDER_MS = 3000;
 
@@ -144,8 +141,7 @@ export class Subscriptions {
     }
     const { epoch, offset, messages, resync, spread } = result;
     const shown = { id, topic: shownTopic, filter: filterObject(filter), epoch, offset, messages, resync };
-    connection.socket.emit("subscribed", spread === undefined ? shown : { ...shown, spread });
-    connection.weigh(NOTICE_BYTES);
+    connection.tell("subscribed", spread === undefined ? shown : { ...shown, spread });
     return undefined;
   }
 
@@ -331,8 +327,7 @@ export class Subscriptions {
     { id, topic, filter }: Pick<Subscription, "id" | "topic" | "filter">,
     error: BellwireError,
   ): void {
-    connection.socket.emit("unsubscribed", { id, topic: topicAsShown(topic), filter: filterObject(filter), error: error.toJSON() });
-    connection.weigh(NOTICE_BYTES);
+    connection.tell("unsubscribed", { id, topic: topicAsShown(topic), filter: filterObject(filter), error: error.toJSON() });
   }
 
   /** Ends everything that a gone connection had. */

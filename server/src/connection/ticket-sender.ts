@@ -31,8 +31,6 @@ export class TicketSender {
       const ticket = held ? null : this.#tickets.forSubscription(connection, proof, now);
       if (ticket !== null) list.push([id, ticket]);
     }
-    if (list.length === 0) return;
-    connection.socket.emit("tickets", list);
-    connection.weigh(list.length * 100);
+    if (list.length > 0) connection.tell("tickets", list);
   }
 }

@@ -1,9 +1,9 @@
 import { isExcluded, type Message } from "./message.js";
 import { NO_MESSAGES, type Member, type Room } from "./member.js";
-import type { Frame } from "../socket/frame.js";
+import { Frames, type Codec, type Frame } from "../connection/wire.js";
 
-/** Makes the frame of one batch; it is called once per distinct batch, not once per socket. */
-export type Encode = (messages: readonly Message[]) => Frame;
+/** Makes the frame of one batch; it is called once per distinct batch and kind of wire, not once per socket. */
+export type Encode = (codec: Codec, messages: readonly Message[]) => Frame;
 
 let turn = 0;
 
@@ -30,22 +30,22 @@ function deliverRooms(touched: readonly Room[], encode: Encode): void {
     }
   }
   for (const room of touched) deliverRoom(room, turn, encode);
-  const frames = new Map<string, { messages: readonly Message[]; frame: Frame }>();
+  const merges = new Map<string, { messages: readonly Message[]; frames: Frames }>();
   for (const member of several) {
     const rooms = member.touched as Room[];
     const key = rooms.map((room) => touched.indexOf(room)).join();
-    let merged = frames.get(key);
+    let merged = merges.get(key);
     if (merged === undefined) {
       const messages = merge(rooms);
-      frames.set(key, (merged = { messages, frame: encode(messages) }));
+      merges.set(key, (merged = { messages, frames: new Frames((codec) => encode(codec, messages)) }));
     }
-    send(member, merged.messages, merged.frame, encode);
+    send(member, merged.messages, merged.frames, encode);
   }
 }
 
 function deliverRoom(room: Room, merging: number | undefined, encode: Encode): void {
   const { seats, batch } = room;
-  let frame: Frame | undefined;
+  const frames = new Frames((codec) => encode(codec, batch));
   const guarded = batch.some((message) => message.except !== undefined);
   const end = (batch[batch.length - 1] as Message).offset;
   // By index and from a copy of nothing: a socket closed as slow leaves its seat later, never inside send.
@@ -53,17 +53,17 @@ function deliverRoom(room: Room, merging: number | undefined, encode: Encode): v
     const member = (seats[i] as (typeof seats)[number]).member;
     if (merging !== undefined && member.turn === merging && (member.touched as Room[]).length > 1) continue;
     if (member.degraded) continue; // a resync is to come, and its position covers these
-    frame ??= encode(batch);
-    if (guarded) send(member, batch, frame, encode);
+    if (guarded) send(member, batch, frames, encode);
     else {
+      const { recipient } = member;
       member.told = end;
-      member.recipient.send(frame);
+      recipient.send(frames.for(recipient.codec));
     }
   }
 }
 
 /** Sends what of a batch is for this member. Where it leaves messages out, a later `positions` tells that nothing was missed. */
-function send(member: Member, messages: readonly Message[], frame: Frame, encode: Encode): void {
+function send(member: Member, messages: readonly Message[], frames: Frames, encode: Encode): void {
   const { recipient } = member;
   if (member.degraded) return;
   const allowed = messages.some((message) => isExcluded(message, recipient))
@@ -72,7 +72,7 @@ function send(member: Member, messages: readonly Message[], frame: Frame, encode
   const last = allowed[allowed.length - 1];
   if (last === undefined) return;
   member.told = last.offset;
-  recipient.send(allowed === messages ? frame : encode(allowed));
+  recipient.send(allowed === messages ? frames.for(recipient.codec) : encode(recipient.codec, allowed));
 }
 
 /** The messages of several rooms in offset order, each once. */

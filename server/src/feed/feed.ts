@@ -1,7 +1,7 @@
-import type { ParsedFilter, Position } from "@bellwire/protocol";
+import type { ParsedFilter, Position, TopicPosition } from "@bellwire/protocol";
 import type { LogLimits } from "@bellwire/emitter/redis";
 import { TAIL_MESSAGES, type Entry, type Tail } from "../stores/log.js";
-import { eventText, toFrame, type Frame } from "../socket/frame.js";
+import { Frames, type Codec, type Frame } from "../connection/wire.js";
 import { deliver } from "./delivery.js";
 import { Member, type Recipient, type Room } from "./member.js";
 import { Message } from "./message.js";
@@ -74,25 +74,15 @@ export class Feed {
   #owesResync = false;
   #touched: Room[] = [];
   readonly #host: FeedHost;
-  readonly #namespace: string;
   readonly #shownTopic: string;
 
-  constructor(options: {
-    site: string;
-    topic: string;
-    shownTopic: string;
-    name: string;
-    namespace: string;
-    limits: LogLimits;
-    host: FeedHost;
-  }) {
+  constructor(options: { site: string; topic: string; shownTopic: string; name: string; limits: LogLimits; host: FeedHost }) {
     this.site = options.site;
     this.topic = options.topic;
     this.name = options.name;
     this.limits = options.limits;
     this.#host = options.host;
-    this.#namespace = options.namespace;
-    this.#shownTopic = JSON.stringify(options.shownTopic);
+    this.#shownTopic = options.shownTopic;
     this.rooms = new Rooms(options.topic);
   }
 
@@ -227,14 +217,12 @@ export class Feed {
     if (this.#touched.length === 0) return;
     const touched = this.#touched;
     this.#touched = [];
-    deliver(touched, (messages) => this.#frame(messages));
+    deliver(touched, (codec, messages) => this.#encode(codec, messages));
   }
 
-  #frame(messages: readonly Message[]): Frame {
+  #encode(codec: Codec, messages: readonly Message[]): Frame {
     const { epoch } = this.#head as Position;
-    let batch = "";
-    for (const { offset, time, text } of messages) batch += `${batch === "" ? "" : ","}[${offset},${time},${text}]`;
-    return toFrame(eventText(this.#namespace, "messages", [this.#shownTopic, `"${epoch}"`, `[${batch}]`]));
+    return codec.messages({ site: this.site, topic: this.#shownTopic, epoch, messages });
   }
 
   #restart(tail: Tail, everything: boolean): void {
@@ -270,13 +258,13 @@ export class Feed {
   #tellResync(members: readonly Member[], cause: ResyncCause): void {
     if (members.length === 0) return;
     const { epoch, offset } = this.#head as Position;
-    const position = `[{"topic":${this.#shownTopic},"epoch":"${epoch}","offset":${offset}}]`;
-    const how = JSON.stringify({ spread: this.#host.spread(members.length), cause });
-    const frame = toFrame(eventText(this.#namespace, "resync", [position, how]));
+    const list = [{ topic: this.#shownTopic, epoch, offset }];
+    const how = { spread: this.#host.spread(members.length), cause };
+    const frames = new Frames((codec) => codec.resync(this.site, list, how));
     for (const member of members) {
       member.degraded = false;
       member.told = offset;
-      member.recipient.send(frame);
+      member.recipient.send(frames.for(member.recipient.codec));
     }
   }
 
@@ -343,13 +331,13 @@ export class Feed {
     return { messages: this.limits.messages, bytes: Number.POSITIVE_INFINITY };
   }
 
-  /** The `positions` entry for this feed, as JSON text, and the members that are not yet told of the head. */
-  untold(): { readonly entry: string; readonly members: readonly Member[] } | undefined {
+  /** The `positions` entry for this feed, and the members that are not yet told of the head. */
+  untold(): { readonly entry: TopicPosition; readonly members: readonly Member[] } | undefined {
     const head = this.#head;
     if (!this.#live || head === undefined) return undefined;
     const members = [...this.members.values()].filter((member) => member.told < head.offset && !member.degraded);
     if (members.length === 0) return undefined;
-    return { entry: `{"topic":${this.#shownTopic},"epoch":"${head.epoch}","offset":${head.offset}}`, members };
+    return { entry: { topic: this.#shownTopic, epoch: head.epoch, offset: head.offset }, members };
   }
 
   #ringLimits(): { messages: number; bytes: number } {

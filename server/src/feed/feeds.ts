@@ -1,7 +1,6 @@
-import { isReservedTopic, siteNamespace, type Position } from "@bellwire/protocol";
+import { isReservedTopic, type Position, type TopicPosition } from "@bellwire/protocol";
 import { logLimitsOf, type LogLimits } from "@bellwire/emitter/redis";
 import { backoff, within } from "@bellwire/emitter/time";
-import { eventText, toFrame } from "../socket/frame.js";
 import { feedName, type Entry, type LogListener, type Tail, type TopicLog } from "../stores/log.js";
 import { FairTurns } from "../pacing/fair-turns.js";
 import { Feed, type FeedHost, type ResyncCause } from "./feed.js";
@@ -123,7 +122,7 @@ export class Feeds implements LogListener, FeedHost {
 
   #create(name: string, site: string, topic: string): Feed {
     const limits = logLimitsOf(this.#options.limits, topic);
-    return new Feed({ site, topic, shownTopic: topicAsShown(topic), name, namespace: siteNamespace(site), limits, host: this });
+    return new Feed({ site, topic, shownTopic: topicAsShown(topic), name, limits, host: this });
   }
 
   /** In this order: channel confirmed, tail read, merged. Otherwise a message between the two would be missed. */
@@ -277,7 +276,7 @@ export class Feeds implements LogListener, FeedHost {
 
   /** Tells clients how far their topics went on without a match, so that they come back to a position the log still holds. */
   #sendPositions(feeds: readonly Feed[]): void {
-    const lists = new Map<Recipient, { site: string; entries: string[] }>();
+    const lists = new Map<Recipient, { site: string; entries: TopicPosition[] }>();
     for (const feed of feeds) {
       const untold = feed.untold();
       if (untold === undefined) continue;
@@ -285,11 +284,11 @@ export class Feeds implements LogListener, FeedHost {
       for (const member of untold.members) this.#collect(lists, feed, member, untold.entry);
     }
     for (const [recipient, { site, entries }] of lists) {
-      recipient.send(toFrame(eventText(siteNamespace(site), "positions", [`[${entries.join(",")}]`])));
+      recipient.send(recipient.codec.positions(site, entries));
     }
   }
 
-  #collect(lists: Map<Recipient, { site: string; entries: string[] }>, feed: Feed, member: Member, entry: string): void {
+  #collect(lists: Map<Recipient, { site: string; entries: TopicPosition[] }>, feed: Feed, member: Member, entry: TopicPosition): void {
     member.told = (feed.head as Position).offset;
     const list = lists.get(member.recipient);
     if (list === undefined) lists.set(member.recipient, { site: feed.site, entries: [entry] });

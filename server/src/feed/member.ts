@@ -1,4 +1,4 @@
-import type { Frame } from "../socket/frame.js";
+import type { Codec, Frame } from "../connection/wire.js";
 import type { Shape } from "@bellwire/protocol";
 import type { Message, Viewer } from "./message.js";
 
@@ -8,6 +8,8 @@ export const NO_MESSAGES: Message[] = Object.freeze([]) as never[];
 
 /** A socket as feeds see it. */
 export interface Recipient extends Viewer {
+  /** What makes its frames. */
+  readonly codec: Codec;
   /** Writes a frame, or closes the socket as `slow` where it can't keep up. Never throws. */
   send(frame: Frame): void;
 }

@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import type { Socket } from "socket.io";
 import { BellwireError, filterObject, topicMatches } from "@bellwire/protocol";
 import type { NoticeEvent, NoticeSettings } from "../hooks/settings.js";
 import type { Connection, Subscription } from "../connection/connection.js";
@@ -44,9 +43,6 @@ export class Notices implements ConnectionObserver, SubscriptionObserver {
   readonly #timing: NoticeTiming;
   readonly #events: ReadonlySet<NoticeEvent>;
   readonly #parties = new Map<Connection, Party>();
-  readonly #reasons = new WeakMap<Socket, string>();
-  /** One for all sockets: a closure for each would be kept as long as it. */
-  readonly #onDisconnecting: (this: Socket, reason: string) => void;
   readonly #outbox: Outbox;
   readonly #occupancy: Occupancy;
   readonly #repeat: NodeJS.Timeout;
@@ -56,10 +52,6 @@ export class Notices implements ConnectionObserver, SubscriptionObserver {
     this.#options = options;
     this.#timing = { ...TIMING, ...timing };
     this.#events = new Set(settings.events);
-    const reasons = this.#reasons;
-    this.#onDisconnecting = function onDisconnecting(reason) {
-      reasons.set(this, reason);
-    };
     this.#outbox = new Outbox({
       deliver,
       onSettled: (notices) => {
@@ -102,15 +94,13 @@ export class Notices implements ConnectionObserver, SubscriptionObserver {
     const party = { site, user, session, client, connection: id, times: 1 };
     this.#parties.set(connection, party);
     if (this.#events.has("connected")) this.#add(connectionNotice("connected", party));
-    if (!this.#events.has("disconnected")) return;
-    this.#options.store.setParty(party);
-    connection.socket.on("disconnecting", this.#onDisconnecting);
+    if (this.#events.has("disconnected")) this.#options.store.setParty(party);
   }
 
-  gone(connection: Connection): void {
+  gone(connection: Connection, reason: string): void {
     const party = this.#parties.get(connection);
     if (!this.#parties.delete(connection) || party === undefined || !this.#events.has("disconnected")) return;
-    this.#add(connectionNotice("disconnected", party, this.#reasons.get(connection.socket)));
+    this.#add(connectionNotice("disconnected", party, reason));
     this.#options.store.deleteParty(party.connection);
   }
 

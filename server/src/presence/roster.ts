@@ -1,6 +1,7 @@
-import { BellwireError, isReservedTopic, parseSite, parseTopic, siteNamespace } from "@bellwire/protocol";
+import { BellwireError, isReservedTopic, parseSite, parseTopic } from "@bellwire/protocol";
 import { Rotation } from "../pacing/rotation.js";
-import { eventText, toFrame } from "../socket/frame.js";
+import { RawJson } from "../connection/raw-json.js";
+import { Frames } from "../connection/wire.js";
 import { feedName } from "../stores/log.js";
 import type { Connection, Subscription } from "../connection/connection.js";
 import type { SubscriptionObserver } from "../connection/observers.js";
@@ -241,8 +242,9 @@ export class PresenceRoster implements SubscriptionObserver {
     if (countOnly && count === topic.toldCount) return;
     topic.toldCount = count;
     if (topic.connections.size === 0) return;
-    const frame = toFrame(eventText(siteNamespace(topic.site), "presence", [JSON.stringify(topic.topic), text]));
-    for (const connection of topic.connections.keys()) connection.send(frame);
+    const args = [topic.topic, new RawJson(text)];
+    const frames = new Frames((codec) => codec.event(topic.site, "presence", args));
+    for (const connection of topic.connections.keys()) connection.send(frames.for(connection.codec));
   }
 
   /**

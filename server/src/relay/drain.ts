@@ -55,7 +55,7 @@ export class Drain {
   #tell(connection: Connection, at: number): void {
     this.#last = Math.max(this.#last, at);
     this.#leaving.set(connection, at);
-    connection.socket.emit("draining", { reconnectIn: Math.max(0, Math.round(at - (performance.now() - this.#begun))) });
+    connection.tell("draining", { reconnectIn: Math.max(0, Math.round(at - (performance.now() - this.#begun))) });
   }
 
   /** Resolves when the last client has gone, or was closed. */

@@ -13,6 +13,7 @@ import { Feeds, type FeedTiming } from "../feed/feeds.js";
 import { createHooks } from "../hooks/create-hooks.js";
 import type { Hooks } from "../hooks/hooks.js";
 import type { LocalHooks } from "../hooks/local-hooks.js";
+import { passedHeaders } from "../hooks/passed-headers.js";
 import type { Logger } from "../observe/logger.js";
 import { RefusalLog } from "../observe/refusal-log.js";
 import type { Stats } from "../observe/stats.js";
@@ -22,12 +23,17 @@ import { REREAD_MS, Revocations } from "../revocations/revocations.js";
 import { ClientCalls } from "../connection/client-calls.js";
 import type { Connection } from "../connection/connection.js";
 import { Lifetimes } from "../connection/lifetimes.js";
-import type { ConnectionObserver } from "../connection/observers.js";
+import { Reception } from "../connection/reception.js";
 import { ServerSubscriptions } from "../connection/server-subscriptions.js";
 import { Subscriptions } from "../connection/subscriptions.js";
 import { TicketSender } from "../connection/ticket-sender.js";
 import { createStores } from "../stores/create-stores.js";
 import type { Stores } from "../stores/stores.js";
+import { featuresOf } from "./features.js";
+
+/** Of what clients send: frames carry a token and a filter for each subscription. */
+export const MAX_FRAME_BYTES = 1_048_576;
+const NO_HEADERS = Object.freeze({});
 
 /** Milliseconds. */
 export interface RelayTiming extends FeedTiming {
@@ -51,7 +57,7 @@ export interface PartsOptions {
 /** What a relay is made of, whatever wire its clients come over. */
 export interface Parts {
   readonly stores: Stores;
-  /** Filled by whoever takes connections in. */
+  /** Filled by the reception. */
   readonly connections: Set<Connection>;
   readonly revocations: Revocations;
   readonly hooks: Hooks;
@@ -63,9 +69,8 @@ export interface Parts {
   readonly subscriptions: Subscriptions;
   readonly control: Control;
   readonly calls: ClientCalls;
-  readonly refusals: RefusalLog;
-  /** To be told of connections, in this order. */
-  readonly observers: readonly ConnectionObserver[];
+  /** Takes connections in, from every wire. */
+  readonly reception: Reception;
   /** To be called when all connections are gone. */
   close(): Promise<void>;
 }
@@ -171,6 +176,20 @@ export function createParts({ config, id, stats, logger, timing = {}, hooks: loc
     maxDataBytes: config.limits.dataBytes,
     publishable: (topic) => topicOptionsOf(config.topics, topic).publish,
   });
+  const reception = new Reception({
+    connections,
+    observers: [lifetimes, personal, ...attendance.connectionObservers, keeper],
+    admission,
+    subscriptions,
+    stats,
+    logger,
+    refusals,
+    maxWaitingBytes: config.limits.waitingBytes,
+    maxFrameBytes: MAX_FRAME_BYTES,
+    maxDataBytes: config.limits.dataBytes,
+    passedHeaders: (headers) => (config.hooks.headers.length === 0 ? NO_HEADERS : passedHeaders(headers, config.hooks.headers)),
+    features: () => featuresOf(config, hooks),
+  });
   return {
     stores,
     connections,
@@ -184,8 +203,7 @@ export function createParts({ config, id, stats, logger, timing = {}, hooks: loc
     subscriptions,
     control,
     calls,
-    refusals,
-    observers: [lifetimes, personal, ...attendance.connectionObservers, keeper],
+    reception,
     close: async () => {
       lifetimes.close();
       refusals.close();

@@ -8,7 +8,6 @@ import type { Config } from "../config/config.js";
 import type { ClusterCounts } from "../control/counts.js";
 import type { Feeds } from "../feed/feeds.js";
 import type { LocalHooks } from "../hooks/local-hooks.js";
-import { passedHeaders } from "../hooks/passed-headers.js";
 import { ApiKeys } from "../http/api-keys.js";
 import { registerApi } from "../http/api.js";
 import { createApp } from "../http/app.js";
@@ -23,14 +22,14 @@ import { StallWatch } from "../observe/stall.js";
 import { Stats } from "../observe/stats.js";
 import { Rotation } from "../pacing/rotation.js";
 import type { Connection } from "../connection/connection.js";
+import type { Reception } from "../connection/reception.js";
 import { Gateway } from "../socket/gateway.js";
 import type { Subscriptions } from "../connection/subscriptions.js";
 import type { TopicLog } from "../stores/log.js";
 import { Drain, type DrainTiming } from "./drain.js";
 import { embed, EMBEDDED_PATH } from "./embed.js";
-import { featuresOf } from "./features.js";
 import { listen } from "./listen.js";
-import { createParts, type Parts, type RelayTiming } from "./parts.js";
+import { createParts, MAX_FRAME_BYTES, type Parts, type RelayTiming } from "./parts.js";
 
 export interface RelayOptions {
   readonly config: Config;
@@ -47,11 +46,8 @@ export interface RelayOptions {
   readonly hooks?: LocalHooks | undefined;
 }
 
-const NO_HEADERS = Object.freeze({});
 const COUNTS_MS = 60_000;
 const TICKET_TICK_MS = 1000;
-// Frames carry a token and a filter for each subscription.
-const MAX_FRAME_BYTES = 1_048_576;
 
 /** One relay: its parts, and their way in over HTTP and sockets. Starts and stops them. */
 export class Relay {
@@ -87,31 +83,24 @@ export class Relay {
     if (config.enabled) {
       registerBundle(this.#app);
       this.#registerInternal(this.#internal ?? this.#app);
-      const { connections, admission, subscriptions, calls, lifetimes, attendance, observers } = parts;
+      const { reception, admission, subscriptions, calls, lifetimes, attendance } = parts;
       this.gateway = new Gateway(this.#app.server, {
-        connections,
+        reception,
         admission,
         subscriptions,
-        stats,
         logger,
-        refusals: parts.refusals,
         origins: config.origins,
-        maxWaitingBytes: config.limits.waitingBytes,
         maxFrameBytes: MAX_FRAME_BYTES,
-        maxDataBytes: config.limits.dataBytes,
         calls,
         lifetimes,
         presence: (connection, topic) => attendance.ask(connection, topic),
-        passedHeaders: (headers) => (config.hooks.headers.length === 0 ? NO_HEADERS : passedHeaders(headers, config.hooks.headers)),
-        features: () => featuresOf(config, parts.hooks),
-        observers,
       });
     }
     for (const { server: http } of this.#apps) this.#farewell.watch(http, isSocketPath, server === undefined || http !== this.#app.server);
     // After the gateway, which puts itself before every listener that is there.
     rewriteRequests(this.#app.server, {
       prefix: this.#prefix,
-      turnsAway: () => this.gateway?.refusal !== undefined,
+      turnsAway: () => parts.reception.refusal !== undefined,
     });
   }
 
@@ -125,6 +114,11 @@ export class Relay {
 
   get connections(): ReadonlySet<Connection> {
     return this.#parts.connections;
+  }
+
+  /** Takes connections in, from every wire. */
+  get reception(): Reception {
+    return this.#parts.reception;
   }
 
   get subscriptions(): Subscriptions {
@@ -272,19 +266,19 @@ export class Relay {
    * Resolves when all have gone; `close` comes after.
    */
   async drain(timing: DrainTiming = this.config.drain): Promise<void> {
-    const { gateway } = this;
+    const { reception } = this.#parts;
     this.#draining = true;
     this.#farewell.begin();
-    if (gateway === undefined) return;
-    const drain = new Drain(gateway.connections, timing);
-    gateway.onConnection = (connection) => drain.add(connection);
-    const refuse = setTimeout(() => this.#refuseAll(gateway), timing.accept);
+    if (this.gateway === undefined) return;
+    const drain = new Drain(reception.connections, timing);
+    reception.onConnection = (connection) => drain.add(connection);
+    const refuse = setTimeout(() => this.#refuseAll(), timing.accept);
     await drain.run();
     clearTimeout(refuse);
   }
 
-  #refuseAll(gateway: Gateway): void {
-    gateway.refusal = new BellwireError("draining", "The relay is going away: connect to another one");
+  #refuseAll(): void {
+    this.#parts.reception.refusal = new BellwireError("draining", "The relay is going away: connect to another one");
   }
 
   /** Answers what has come in, tells every client, closes all sockets and connections. */
@@ -292,9 +286,10 @@ export class Relay {
     this.#draining = true;
     this.#stall.stop();
     for (const timer of this.#timers) clearInterval(timer);
-    if (this.gateway !== undefined) this.#refuseAll(this.gateway);
+    this.#refuseAll();
     for (const { server } of this.#apps) server.close(); // listens no more; what is under way goes on
     await this.#farewell.finish();
+    this.#parts.reception.close();
     await this.gateway?.close();
     for (const app of this.#apps) await app.close();
     for (const close of this.#closers) close();

@@ -2,6 +2,7 @@ import { BellwireError } from "@bellwire/protocol";
 import { Disconnected } from "../hooks/hooks.js";
 import type { Connection } from "../connection/connection.js";
 import { Rate } from "../pacing/rate.js";
+import type { SocketWire } from "./socket-wire.js";
 
 export type Ack = (reply: object) => void;
 
@@ -28,11 +29,11 @@ export class Dispatcher {
    * Takes what a connection sends from now on. Done as a socket.io middleware that never calls on: the events of a client are then
    * never emitted, so that one called "error" can't throw for want of a listener.
    */
-  attend(connection: Connection): void {
-    connection.socket.use((packet: readonly unknown[]) => this.#take(connection, packet));
+  attend(connection: Connection, wire: SocketWire): void {
+    wire.socket.use((packet: readonly unknown[]) => this.#take(connection, wire, packet));
   }
 
-  #take(connection: Connection, packet: readonly unknown[]): void {
+  #take(connection: Connection, wire: SocketWire, packet: readonly unknown[]): void {
     const name = packet[0];
     const last = packet[packet.length - 1];
     const acked = typeof last === "function";
@@ -43,7 +44,7 @@ export class Dispatcher {
     const ack: Ack = (reply) => {
       if (!acked || connection.closed) return;
       (last as Ack)(reply);
-      connection.weigh(ACK_BYTES);
+      connection.wrote(wire.weigh(ACK_BYTES));
     };
     const fail = (error: unknown): void => {
       ack({ error: this.#refused(error instanceof Disconnected ? error.error : error).toJSON() });

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket as NetSocket } from "node:net";
 import type { Socket } from "socket.io";
-import type { Frame } from "./frame.js";
+import type { SocketFrame } from "./frame.js";
 
 type EngineSocket = Socket["conn"];
 
@@ -38,7 +38,7 @@ const LAST_WORDS_MS = 100;
  * goes to a thousand sockets those cost more than all the rest. Only where nothing waits before it, so that order holds.
  * Returns the bytes that wait in the socket now, or -1 where the frame was not written and the ordinary path has to be taken.
  */
-export function writeDirectly(conn: EngineSocket, { options }: Frame): number {
+export function writeDirectly(conn: EngineSocket, { options }: SocketFrame): number {
   const bytes = options.wsPreEncodedFrame?.[0];
   if (bytes === undefined) return -1;
   const { readyState, upgrading, writeBuffer, transport } = conn as unknown as Internals;

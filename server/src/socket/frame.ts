@@ -1,7 +1,7 @@
 import * as ws from "ws";
 
 /** A Socket.IO packet encoded once, for any number of sockets. */
-export interface Frame {
+export interface SocketFrame {
   /** The packet's text, for transports that frame it themselves (polling, or WebSocket with compression). */
   readonly text: string;
   /** Handed to engine.io with the text; holds the finished WebSocket frame where that can be made. */
@@ -16,7 +16,7 @@ const buildFrame: FrameBuilder | undefined = typeof sender?.frame === "function"
 const FRAME = { readOnly: false, mask: false, rsv1: false, opcode: 1, fin: true };
 
 /** Wraps a Socket.IO packet's text. */
-export function toFrame(text: string): Frame {
+export function toFrame(text: string): SocketFrame {
   if (buildFrame === undefined) return { text, options: { compress: false } };
   // "4" is engine.io's message type. One piece instead of two is one write instead of a corked pair.
   const frame = Buffer.concat(buildFrame(Buffer.from(`4${text}`), FRAME));
