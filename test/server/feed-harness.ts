@@ -111,6 +111,10 @@ export class FeedHarness implements FeedHost {
     this.feed.leave(listener, parseFilter(filter));
   }
 
+  isNewer(epoch: string, than: string): boolean {
+    return Number(epoch) > Number(than);
+  }
+
   now(): number {
     return Date.now();
   }

@@ -18,6 +18,8 @@ export interface FeedHost {
   read(feed: Feed, since?: Position): Promise<Tail>;
   /** Reads the log's newest messages, at most `TAIL_MESSAGES`. */
   readTail(feed: Feed): Promise<Tail>;
+  /** Is an epoch of the log newer than another one? */
+  isNewer(epoch: string, than: string): boolean;
   /** The log's clock, epoch milliseconds. */
   now(): number;
   /** Has the feed flushed at the end of this event-loop turn. */
@@ -169,7 +171,7 @@ export class Feed {
     const head = (): Position => this.#head as Position;
     for (const { epoch, entry } of held) {
       if (epoch !== head().epoch) {
-        if (Number(epoch) > Number(head().epoch)) return false;
+        if (this.#host.isNewer(epoch, head().epoch)) return false;
       } else if (entry.offset === head().offset + 1) {
         const message = new Message(entry);
         if (!message.valid) return false;

@@ -1,7 +1,7 @@
 import { isReservedTopic, type Position, type TopicPosition } from "@bellwire/protocol";
 import { logLimitsOf, type LogLimits } from "@bellwire/emitter/redis";
 import { backoff, within } from "@bellwire/emitter/time";
-import { feedName, type Entry, type LogListener, type Tail, type TopicLog } from "../stores/log.js";
+import { feedName, TAIL_MESSAGES, type Entry, type LogListener, type Tail, type TopicLog } from "../stores/log.js";
 import { FairTurns } from "../pacing/fair-turns.js";
 import { Feed, type FeedHost, type ResyncCause } from "./feed.js";
 import type { Member, Recipient } from "./member.js";
@@ -140,9 +140,13 @@ export class Feeds implements LogListener, FeedHost {
   }
 
   async readTail({ site, topic }: Feed): Promise<Tail> {
-    const tail = await this.#reads.take("short", site, () => this.#log.readTail(site, topic));
+    const tail = await this.#reads.take("short", site, () => this.#log.read(site, topic, undefined, TAIL_MESSAGES));
     await this.#options.checked?.();
     return tail;
+  }
+
+  isNewer(epoch: string, than: string): boolean {
+    return this.#log.isNewer(epoch, than);
   }
 
   now(): number {

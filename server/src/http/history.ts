@@ -20,7 +20,7 @@ export interface History extends Position {
   readonly complete: boolean;
 }
 
-/** What a log's tail answers. Pure. @param tail what was read after `since`, or everything */
+/** What a log's tail answers. Pure. @param tail what was read after `since`, or without it: no less than `limit` messages, where there are so many */
 export function historyOf({ head, entries }: Tail, { since, limit, filter }: HistoryQuery): History {
   const known = since === undefined || (since.epoch === head.epoch && since.offset <= head.offset);
   if (!known) return { ...head, messages: [], complete: false };
@@ -30,14 +30,6 @@ export function historyOf({ head, entries }: Tail, { since, limit, filter }: His
   const matching = read.filter((message) => message.valid && filterMatches(filter, message.data));
   const given = since === undefined ? matching.slice(-limit) : matching.slice(0, limit);
   return { ...head, messages: given.map((message) => message.toWire()), complete: whole && given.length === matching.length };
-}
-
-// What logs take: epochs are opaque to clients only.
-const LOG_EPOCH = /^\d{1,17}$/;
-
-/** Can this position be one of a log at all? Another one is answered like a past that is gone. */
-export function isLogPosition({ epoch }: Position): boolean {
-  return LOG_EPOCH.test(epoch);
 }
 
 /** Reads `since=<epoch>-<offset>`. @throws BellwireError `bad-request` */

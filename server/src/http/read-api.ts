@@ -3,7 +3,7 @@ import { BellwireError, parseFilter, parseSite, parseTopic, type ParsedFilter, t
 import type { TopicLog } from "../stores/log.js";
 import { stringifyRaw } from "../connection/raw-json.js";
 import type { ApiKeys } from "./api-keys.js";
-import { historyOf, isLogPosition, parseLimit, parseSince, type History, type HistoryQuery } from "./history.js";
+import { historyOf, parseLimit, parseSince, type History, type HistoryQuery } from "./history.js";
 
 /** Who is present on a topic: each user once; anonymous visitors only count. */
 export interface Presence {
@@ -54,8 +54,13 @@ export function registerReads(app: FastifyInstance, { keys, log, presence, watch
 }
 
 async function readHistory(log: TopicLog, site: string, topic: string, query: HistoryQuery): Promise<History> {
-  const { since } = query;
-  return historyOf(await log.read(site, topic, since !== undefined && isLogPosition(since) ? since : undefined), query);
+  const { since, limit, filter } = query;
+  // Where everything matches, no more is read than is shown; what turns out not to be a message makes room for others.
+  const most = filter.keys.length === 0 ? limit : undefined;
+  const tail = await log.read(site, topic, since, most);
+  const history = historyOf(tail, query);
+  const short = most !== undefined && tail.entries.length >= most && history.messages.length < most;
+  return short ? historyOf(await log.read(site, topic, since), query) : history;
 }
 
 function uncached(reply: FastifyReply): void {

@@ -16,7 +16,7 @@ export interface Tail {
   readonly entries: readonly Entry[];
 }
 
-/** What is read of a log that opens. Whoever needs more of it reads on. */
+/** How many messages are read of a log that opens. Whoever needs more of it reads on. */
 export const TAIL_MESSAGES = 25;
 
 /** What a log tells its relay. None of these may throw. */
@@ -45,12 +45,15 @@ export function feedName(site: string, topic: string): string {
  */
 export interface TopicLog extends LogTransport {
   /**
-   * Everything after `since`, or everything kept. Opens the log where nobody did, so that "nothing yet" has a position.
+   * What came after `since`, or what is kept. Opens the log where nobody did, so that "nothing yet" has a position.
    * Rejects with `unavailable` where the log is silent for longer than its own timeout.
+   * @param since any position, of whatever epoch; after one that no log of these ever told, the head alone is read
+   * @param limit at most so many messages: the first ones after `since`, or without it the newest, fewer only where the log keeps
+   * no more; 0: the head alone. Default: all
    */
-  read(site: string, topic: string, since?: Position): Promise<Tail>;
-  /** The newest messages up to the head, at most `TAIL_MESSAGES`: fewer only where the log keeps no more. Otherwise as `read`. */
-  readTail(site: string, topic: string): Promise<Tail>;
+  read(site: string, topic: string, since?: Position, limit?: number): Promise<Tail>;
+  /** Which of two epochs is newer? They MUST be of this log's making: to everybody else they are opaque texts, the same or not. */
+  isNewer(epoch: string, than: string): boolean;
   /** Listens on a topic's channel; resolves once it is confirmed. Rejects with `unavailable`; it is then tried again by itself after a reconnect. */
   listen(site: string, topic: string): Promise<void>;
   unlisten(site: string, topic: string): void;
@@ -64,7 +67,6 @@ export interface TopicLog extends LogTransport {
 }
 
 export interface LogStatus {
-  readonly kind: "memory" | "redis";
   /** False while messages may be missed or commands fail. */
   readonly up: boolean;
   /** True once it has been up. */

@@ -1,7 +1,8 @@
 import type { Position } from "@bellwire/protocol";
 import { logLimitsOf, type LogLimits } from "@bellwire/emitter/redis";
 import type { Publication } from "@bellwire/emitter/publication";
-import { feedName, TAIL_MESSAGES, type Entry, type LogListener, type LogStatus, type Tail, type TopicLog } from "../log.js";
+import { isClockEpoch, isNewerClockEpoch } from "../clock-epochs.js";
+import { feedName, type Entry, type LogListener, type LogStatus, type Tail, type TopicLog } from "../log.js";
 
 const IDEMPOTENCY_MS = 5 * 60 * 1000;
 const RETRY_WINDOW = 1000;
@@ -37,7 +38,7 @@ export class MemoryLog implements TopicLog {
   }
 
   get status(): LogStatus {
-    return { kind: "memory", up: true, everUp: true, problem: undefined };
+    return { up: true, everUp: true, problem: undefined };
   }
 
   now(): number {
@@ -88,16 +89,20 @@ export class MemoryLog implements TopicLog {
     return known !== undefined && known.until > Date.now() && known.position.epoch === log.epoch ? known.position : undefined;
   }
 
-  async read(site: string, topic: string, since?: Position): Promise<Tail> {
+  async read(site: string, topic: string, since?: Position, limit?: number): Promise<Tail> {
     const log = this.#open(feedName(site, topic), topic);
     trim(log);
-    const after = since !== undefined && since.epoch === log.epoch ? since.offset : -1;
-    return { head: { epoch: log.epoch, offset: log.offset }, entries: log.entries.filter((entry) => entry.offset > after) };
+    const { epoch, offset, entries } = log;
+    const head = { epoch, offset };
+    if (limit === 0 || (since !== undefined && !isClockEpoch(since.epoch))) return { head, entries: [] };
+    const after = since?.epoch === epoch ? since.offset : -1;
+    const found = entries.filter((entry) => entry.offset > after);
+    if (limit === undefined) return { head, entries: found };
+    return { head, entries: since === undefined ? found.slice(-limit) : found.slice(0, limit) };
   }
 
-  async readTail(site: string, topic: string): Promise<Tail> {
-    const { head, entries } = await this.read(site, topic);
-    return { head, entries: entries.slice(-TAIL_MESSAGES) };
+  isNewer(epoch: string, than: string): boolean {
+    return isNewerClockEpoch(epoch, than);
   }
 
   async listen(site: string, topic: string): Promise<void> {

@@ -1,6 +1,7 @@
-import { asObject, isEpoch, isOffset } from "@bellwire/protocol";
+import { asObject, isOffset } from "@bellwire/protocol";
 import type { Except } from "@bellwire/emitter/publication";
 import type { RawEntry } from "@bellwire/emitter/redis";
+import { isClockEpoch } from "../clock-epochs.js";
 import type { Entry, Tail } from "../log.js";
 
 /** A message as it came over a channel. */
@@ -101,5 +102,5 @@ function toOffset(text: unknown): number | undefined {
 }
 
 function isLogEpoch(value: unknown): value is string {
-  return isEpoch(value) && /^\d+$/.test(value);
+  return typeof value === "string" && isClockEpoch(value);
 }

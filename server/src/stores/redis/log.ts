@@ -23,11 +23,12 @@ import type { Channels } from "../../redis/channels.js";
 import { RemoteClock } from "../../pacing/remote-clock.js";
 import { decodePage, decodePayload, type Page } from "./decode.js";
 import { watchLiveness } from "../../redis/liveness.js";
+import { isClockEpoch, isNewerClockEpoch } from "../clock-epochs.js";
 import { PAGE_ENTRIES, readInPages } from "./pages.js";
 import { Probe } from "../../redis/probe.js";
 import { requireVersion } from "../../redis/version.js";
 import { watchMaster } from "../../redis/sentinel.js";
-import { TAIL_MESSAGES, type LogListener, type LogStatus, type Tail, type TopicLog } from "../log.js";
+import { type LogListener, type LogStatus, type Tail, type TopicLog } from "../log.js";
 
 export interface RedisLogOptions {
   readonly target: RedisTarget;
@@ -92,7 +93,7 @@ export class RedisLog implements TopicLog {
 
   get status(): LogStatus {
     const problem = this.#commands.status === "ready" ? this.#channels.problem : "the connection for commands is away";
-    return { kind: "redis", up: problem === undefined, everUp: this.#everUp, problem };
+    return { up: problem === undefined, everUp: this.#everUp, problem };
   }
 
   async start(listener: LogListener): Promise<void> {
@@ -135,16 +136,25 @@ export class RedisLog implements TopicLog {
     return this.#transport.append(publication, timeout);
   }
 
-  async read(site: string, topic: string, since?: Position): Promise<Tail> {
+  async read(site: string, topic: string, since?: Position, limit?: number): Promise<Tail> {
+    if (limit === 0 || (since !== undefined && !isClockEpoch(since.epoch))) return this.#readNewest(site, topic, 0);
+    if (since === undefined && limit !== undefined) return this.#readNewest(site, topic, limit);
     const key = this.#keys.log(site, topic);
     const rows = (after: string): Promise<unknown[]> =>
       this.#ask(() => this.#commands.xrange(key, `(${after}`, "+", "COUNT", PAGE_ENTRIES));
-    return readInPages({ page: (after) => this.#page(site, topic, after), rows }, since);
+    return readInPages({ page: (after) => this.#page(site, topic, after), rows }, since, limit);
   }
 
-  // One more than the messages: the opening entry of a young log holds none.
-  readTail(site: string, topic: string): Promise<Tail> {
-    return this.#page(site, topic, "+", TAIL_MESSAGES + 1).then(({ head, entries }) => ({ head, entries: entries.slice(-TAIL_MESSAGES) }));
+  async #readNewest(site: string, topic: string, limit: number): Promise<Tail> {
+    // One more than the messages: the opening entry of a young log holds none.
+    const { head, entries } = await this.#page(site, topic, "+", Math.min(limit + 1, PAGE_ENTRIES));
+    if (limit < PAGE_ENTRIES) return { head, entries: limit === 0 ? [] : entries.slice(-limit) };
+    const read = await this.read(site, topic, { ...head, offset: Math.max(0, head.offset - limit) });
+    return { head: read.head, entries: read.entries.slice(-limit) };
+  }
+
+  isNewer(epoch: string, than: string): boolean {
+    return isNewerClockEpoch(epoch, than);
   }
 
   async #page(site: string, topic: string, after: string, entries: number = PAGE_ENTRIES): Promise<Page> {

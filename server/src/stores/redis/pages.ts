@@ -1,6 +1,6 @@
 import type { Position } from "@bellwire/protocol";
 import { decodeRows, lastIdOf, type Page } from "./decode.js";
-import type { Tail } from "../log.js";
+import type { Entry, Tail } from "../log.js";
 
 /** Entries of one page: some tenths of a millisecond of Redis's time. */
 export const PAGE_ENTRIES = 100;
@@ -19,10 +19,16 @@ export interface PageReader {
 /**
  * Reads a log page by page. Between two pages it may grow, lose its oldest entries, or begin anew. What is found always leads up to
  * the head that is told; whether it is whole is for the reader to prove, from the offsets, as ever.
+ * @param limit messages after which it reads no further: the head that is told then lies beyond them
  */
-export async function readInPages(reader: PageReader, since: Position | undefined): Promise<Tail> {
+export async function readInPages(
+  reader: PageReader,
+  since: Position | undefined,
+  limit: number = Number.POSITIVE_INFINITY,
+): Promise<Tail> {
   const first = await reader.page(since === undefined ? "-" : `${since.epoch}-${since.offset}`);
-  if (first.rows.length < PAGE_ENTRIES) return { head: first.head, entries: first.entries };
+  const cut = (entries: readonly Entry[]): Tail => ({ head: first.head, entries: entries.slice(0, limit) });
+  if (first.rows.length < PAGE_ENTRIES || first.entries.length >= limit) return cut(first.entries);
   const rows: unknown[] = [...first.rows];
   let full = true;
   for (let pages = 1; pages < MOST_PAGES; pages++) {
@@ -33,6 +39,8 @@ export async function readInPages(reader: PageReader, since: Position | undefine
     const more: readonly unknown[] = page?.rows ?? (await reader.rows(last));
     rows.push(...more);
     full = more.length >= PAGE_ENTRIES;
+    const found = limit > rows.length ? [] : decodeRows(rows, first.head.epoch);
+    if (found.length >= limit) return cut(found);
     if (page !== undefined && !full) return { head: page.head, entries: decodeRows(rows, page.head.epoch) };
   }
   const { epoch } = first.head;

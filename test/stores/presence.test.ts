@@ -8,7 +8,7 @@ import type { MemberChange, PresenceStore } from "../../server/src/stores/presen
 import { RedisPresence } from "../../server/src/stores/redis/presence.js";
 import { requires } from "../house/requires.js";
 import { TestRedis } from "../support/redis.js";
-import { eventually } from "./stage.js";
+import { eventually } from "../server/stage.js";
 
 const nothing = (): void => undefined;
 const come = (user: string, info = ""): MemberChange => ({ member: `u${user}`, info });

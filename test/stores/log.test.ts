@@ -5,7 +5,7 @@ import type { LogLimits } from "@bellwire/emitter/redis";
 import type { Publication } from "@bellwire/emitter/publication";
 import { MemoryLog } from "../../server/src/stores/memory/log.js";
 import { RedisLog } from "../../server/src/stores/redis/log.js";
-import { TAIL_MESSAGES, type Entry, type LogListener, type Tail, type TopicLog } from "../../server/src/stores/log.js";
+import type { Entry, LogListener, Tail, TopicLog } from "../../server/src/stores/log.js";
 import { requires } from "../house/requires.js";
 import { TestRedis } from "../support/redis.js";
 
@@ -101,7 +101,6 @@ function contract(name: string, open: (limits?: Limits) => Promise<Open>): void 
     });
 
     it("reads all of a long log, all after a position, or the newest of it", async () => {
-      expect(await log.readTail("5", "T")).to.deep.equal(await log.read("5", "T"));
       const positions = await Promise.all(Array.from({ length: 350 }, () => append("T")));
       const read = async (tail: Promise<Tail>): Promise<number[]> => {
         const { head, entries } = await tail;
@@ -113,7 +112,40 @@ function contract(name: string, open: (limits?: Limits) => Promise<Open>): void 
       for (const after of [50, 149, 150, 151, 250, 349, 350]) {
         expect(await read(log.read("5", "T", positions[after - 1]))).to.deep.equal(from(after + 1));
       }
-      expect(await read(log.readTail("5", "T"))).to.deep.equal(from(351 - TAIL_MESSAGES));
+      for (const limit of [1, 25, 99, 100, 101, 349, 350, 1000]) {
+        expect(await read(log.read("5", "T", undefined, limit)), `the newest ${limit}`).to.deep.equal(from(Math.max(1, 351 - limit)));
+        for (const after of [0, 50, 149, 349, 350]) {
+          const since = { epoch: (positions[0] as Position).epoch, offset: after };
+          expect(await read(log.read("5", "T", since, limit)), `${limit} after ${after}`).to.deep.equal(from(after + 1).slice(0, limit));
+        }
+      }
+    });
+
+    it("reads the head alone where no message is asked for, or where what is asked for is none of its positions", async () => {
+      const last = [await append("T"), await append("T")][1] as Position;
+      const nothing = { head: last, entries: [] };
+      expect(await log.read("5", "T", undefined, 0)).to.deep.equal(nothing);
+      expect(await log.read("5", "T", { ...last, offset: 0 }, 0)).to.deep.equal(nothing);
+      for (const epoch of ["", "x", "-", "+", "(1", "1 2", "1.5", "1e3", "9".repeat(18), "é".repeat(32)])
+        expect(await log.read("5", "T", { epoch, offset: 0 }), epoch).to.deep.equal(nothing);
+      expect((await log.read("6", "T", undefined, 0)).entries, "opens it too").to.deep.equal([]);
+    });
+
+    it("keeps no message of before in what it reads after a position of another epoch, whichever is newer", async () => {
+      const { epoch } = await append("T");
+      for (const other of [String(Number(epoch) - 1), String(Number(epoch) + 1)]) {
+        const { head, entries } = await log.read("5", "T", { epoch: other, offset: 7 });
+        expect(head).to.deep.equal({ epoch, offset: 1 });
+        for (const { offset } of entries) expect(offset).to.equal(1);
+      }
+    });
+
+    it("knows which of two of its epochs is newer", async () => {
+      const { epoch: a } = await append("T");
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      const { epoch: b } = await append("U");
+      expect([log.isNewer(b, a), log.isNewer(a, b), log.isNewer(a, a)]).to.deep.equal([true, false, false]);
+      expect(log.isNewer("1000000000000000", "999999999999999"), "not by their letters").to.equal(true);
     });
 
     it("keeps sites and topics apart", async () => {
