@@ -1,11 +1,11 @@
 import { connect } from "node:net";
 import { expect } from "chai";
 import { WebSocket } from "ws";
-import { departures } from "../../server/src/relay/drain.js";
+import { momentsToLeave } from "../../server/src/relay/drain.js";
 import { RawClient } from "../support/socket.js";
 import { connectToken } from "../support/tokens.js";
 import { Poller } from "./poller.js";
-import { eventually } from "./stage.js";
+import { eventually, eventuallyAsked } from "./stage.js";
 import { createTestRelay, type TestRelay } from "@bellwire/server/testing";
 
 describe("a relay that drains", () => {
@@ -28,7 +28,7 @@ describe("a relay that drains", () => {
 
   it("sends its clients away evenly: no second has more than twice the mean", () => {
     for (const count of [1, 10, 250, 5000]) {
-      const times = departures(count, { accept: 5000, spread: 20_000, rate: 100 });
+      const times = momentsToLeave(count, { accept: 5000, spread: 20_000, rate: 100 });
       expect(Math.min(...times)).to.be.at.least(5000);
       const seconds = new Map<number, number>();
       for (const at of times) seconds.set(Math.floor((at - 5001) / 1000), (seconds.get(Math.floor((at - 5001) / 1000)) ?? 0) + 1);
@@ -83,7 +83,10 @@ describe("a relay that turns newcomers away", () => {
     unread.pause();
     unread.write("GET /client.js HTTP/1.1\r\nHost: x\r\n\r\n".repeat(200));
     const draining = relay.relay.drain({ accept: 0, spread: 500, rate: 1 });
-    await eventually(() => relay.relay.reception.refusal !== undefined, "the relay turns newcomers away");
+    await eventuallyAsked(
+      async () => (await fetch(`${relay.httpUrl}/socket.io/?EIO=4&transport=polling`)).status === 503,
+      "newcomers are refused",
+    );
     const answer = await fetch(`${relay.httpUrl}/socket.io/?EIO=4&transport=polling`);
     expect(answer.status).to.equal(503);
     expect(((await answer.json()) as { error: { code: string } }).error.code).to.equal("draining");

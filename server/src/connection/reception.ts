@@ -32,6 +32,8 @@ export interface ReceptionOptions {
   readonly passedHeaders: (headers: IncomingHttpHeaders) => Readonly<Record<string, string>>;
   /** What `hello.features` names. */
   readonly features: () => readonly string[];
+  /** Why nobody new is admitted now; undefined while newcomers are. */
+  readonly refusal: () => BellwireError | undefined;
 }
 
 /** Somebody who wants in, as each wire has it. */
@@ -55,10 +57,6 @@ export class Reception implements ConnectionHost {
   readonly connections: Set<Connection>;
   readonly observers: readonly ConnectionObserver[];
   readonly maxWaitingBytes: number;
-  /** While set, nobody new is admitted. */
-  refusal: BellwireError | undefined;
-  /** Told of each new connection, after its hello. */
-  onConnection: ((connection: Connection) => void) | undefined;
 
   constructor(options: ReceptionOptions) {
     this.#options = options;
@@ -69,7 +67,8 @@ export class Reception implements ConnectionHost {
 
   /** Admits somebody to a site, or rejects; either way nothing is left behind. */
   async admit(site: string, { id, auth, headers }: Caller): Promise<Admitted> {
-    if (this.refusal !== undefined) throw this.refusal;
+    const refusal = this.#options.refusal();
+    if (refusal !== undefined) throw refusal;
     // In Java, `auth` is a map of strings.
     if (auth.v !== undefined && auth.v !== VERSION && auth.v !== String(VERSION))
       throw new BellwireError("unsupported", `This relay speaks version ${VERSION}`);
@@ -87,7 +86,6 @@ export class Reception implements ConnectionHost {
       return connection.bye(this.refused(error));
     }
     for (const observer of this.observers) observer.opened(connection);
-    this.onConnection?.(connection);
   }
 
   /** To be called once, when the wire has ended. @param reason what ended it, in Socket.IO's words */

@@ -78,8 +78,7 @@ export class Subscriptions {
   readonly limits: SubscriptionLimits;
   readonly observers: readonly SubscriptionObserver[];
   readonly #onRefused: SubscriptionsOptions["onRefused"];
-  /** Open subscriptions on this relay, without the personal topics that everybody has. */
-  count = 0;
+  #count = 0;
 
   constructor({ feeds, admission, limits, observers, onRefused }: SubscriptionsOptions) {
     this.#feeds = feeds;
@@ -88,6 +87,11 @@ export class Subscriptions {
     this.observers = observers;
     this.#onRefused = onRefused;
     this.#endOne = (subscription, connection, error) => this.#endThose(connection, (candidate) => candidate === subscription, error);
+  }
+
+  /** Open subscriptions on this relay, without the personal topics that everybody has. */
+  get count(): number {
+    return this.#count;
   }
 
   /**
@@ -214,7 +218,7 @@ export class Subscriptions {
       const { granted = false, info } = step;
       const subscription = new Subscription({ id, topic, filter, feed, proof, held, granted, info }, this.#endOne);
       connection.subscriptions.set(id, subscription);
-      if (!isReservedTopic(topic)) this.count++;
+      if (!isReservedTopic(topic)) this.#count++;
       for (const observer of this.observers) observer.made(connection, subscription);
       const ticket = held ? null : (step.ticket ?? this.#admission.tickets.forSubscription(connection, proof, Date.now() / 1000));
       return this.#result(request, feed, messages, resync, ticket);
@@ -286,7 +290,7 @@ export class Subscriptions {
     connection.subscriptions.delete(id);
     feed.leave(connection, filter);
     if (held) connection.held?.end(topicAsShown(topic), filter);
-    if (!isReservedTopic(topic)) this.count--;
+    if (!isReservedTopic(topic)) this.#count--;
     for (const observer of this.observers) observer.ended(connection, subscription);
   }
 

@@ -1,5 +1,6 @@
 import { BellwireError } from "@bellwire/protocol";
 import type { Connection } from "../connection/connection.js";
+import type { ConnectionObserver } from "../connection/observers.js";
 
 /** Milliseconds unless named otherwise. */
 export interface DrainTiming {
@@ -18,63 +19,92 @@ const STEP_MS = 100;
 const GRACE_MS = 1000;
 
 /** When each of `count` clients should leave: evenly over the drain, in milliseconds from its start. Pure. */
-export function departures(count: number, timing: DrainTiming): number[] {
+export function momentsToLeave(count: number, timing: DrainTiming): number[] {
   const spread = Math.min(timing.spread, (count / timing.rate) * 1000);
   return Array.from({ length: count }, (_, i) => Math.round(timing.accept + (spread * (i + 1)) / count));
+}
+
+/** A drain under way. */
+interface Round {
+  readonly timing: DrainTiming;
+  readonly begun: number;
+  /** When each is to leave, milliseconds from the beginning. */
+  readonly leaving: Map<Connection, number>;
+  /** The latest of them. */
+  last: number;
 }
 
 /**
  * Sends the clients of a relay away without a stampede: each is told its own moment to reconnect, and closed in small steps
  * where it stays. Any Socket.IO client comes back by itself; the relay's readiness has sent the balancer elsewhere by then.
+ * Until it is begun it does nothing.
  */
-export class Drain {
+export class Drain implements ConnectionObserver {
   readonly #connections: ReadonlySet<Connection>;
-  readonly #timing: DrainTiming;
-  readonly #leaving = new Map<Connection, number>();
-  readonly #begun: number = performance.now();
-  #last = 0;
+  readonly #farewell: BellwireError = new BellwireError("draining", "The relay is going away: connect to another one");
+  #round: Round | undefined;
+  #refuses = false;
 
-  constructor(connections: ReadonlySet<Connection>, timing: DrainTiming = DRAIN) {
+  constructor(connections: ReadonlySet<Connection>) {
     this.#connections = connections;
-    this.#timing = timing;
-    this.#last = timing.accept;
-    const all = shuffled([...connections]);
-    departures(all.length, timing).forEach((at, i) => this.#tell(all[i] as Connection, at));
   }
 
-  /** True while new connections are still taken. */
-  get accepting(): boolean {
-    return performance.now() - this.#begun < this.#timing.accept;
+  /** Whether the relay is going away, although it may still take newcomers in. */
+  get begun(): boolean {
+    return this.#round !== undefined || this.#refuses;
+  }
+
+  /** Why nobody new is taken in; undefined while newcomers are. */
+  get refusal(): BellwireError | undefined {
+    const round = this.#round;
+    const over = round !== undefined && performance.now() - round.begun >= round.timing.accept;
+    return over || this.#refuses ? this.#farewell : undefined;
+  }
+
+  /** Takes nobody in from now on. */
+  refuseNewcomers(): void {
+    this.#refuses = true;
   }
 
   /** A client that came while the balancer had not noticed yet: it leaves after the others. */
-  add(connection: Connection): void {
-    this.#tell(connection, this.#last + 1000 / this.#timing.rate);
+  opened(connection: Connection): void {
+    if (this.#round !== undefined) this.#tell(this.#round, connection, this.#round.last + 1000 / this.#round.timing.rate);
   }
 
-  #tell(connection: Connection, at: number): void {
-    this.#last = Math.max(this.#last, at);
-    this.#leaving.set(connection, at);
-    connection.tell("draining", { reconnectIn: Math.max(0, Math.round(at - (performance.now() - this.#begun))) });
+  gone(connection: Connection): void {
+    this.#round?.leaving.delete(connection);
   }
 
-  /** Resolves when the last client has gone, or was closed. */
-  run(): Promise<void> {
+  #tell(round: Round, connection: Connection, at: number): void {
+    round.last = Math.max(round.last, at);
+    round.leaving.set(connection, at);
+    connection.tell("draining", { reconnectIn: Math.max(0, Math.round(at - (performance.now() - round.begun))) });
+  }
+
+  /** Sends all away; a second call begins anew. Resolves when the last client has gone, or was closed. */
+  run(timing: DrainTiming): Promise<void> {
+    const round: Round = { timing, begun: performance.now(), leaving: new Map(), last: timing.accept };
+    this.#round = round;
+    const all = shuffled([...this.#connections]);
+    momentsToLeave(all.length, timing).forEach((at, i) => this.#tell(round, all[i] as Connection, at));
     return new Promise((resolve) => {
       const timer = setInterval(() => {
-        const now = performance.now() - this.#begun;
-        for (const [connection, at] of this.#leaving) {
-          if (!this.#connections.has(connection)) this.#leaving.delete(connection);
-          else if (now >= at + GRACE_MS) {
-            this.#leaving.delete(connection);
-            connection.bye(new BellwireError("draining", "The relay is going away: connect to another one"));
-          }
-        }
-        if (this.accepting || this.#connections.size > 0) return;
+        this.#close(round);
+        if (this.refusal === undefined || this.#connections.size > 0) return;
         clearInterval(timer);
         resolve();
       }, STEP_MS);
     });
+  }
+
+  /** Closes those that should have left. */
+  #close({ leaving, begun }: Round): void {
+    const now = performance.now() - begun;
+    for (const [connection, at] of leaving) {
+      if (now < at + GRACE_MS) continue;
+      leaving.delete(connection);
+      if (this.#connections.has(connection)) connection.bye(this.#farewell);
+    }
   }
 }
 

@@ -27,6 +27,7 @@ import { Reception } from "../connection/reception.js";
 import { ServerSubscriptions } from "../connection/server-subscriptions.js";
 import { Subscriptions } from "../connection/subscriptions.js";
 import { TicketSender } from "../connection/ticket-sender.js";
+import { Drain } from "./drain.js";
 import { createStores } from "../stores/create-stores.js";
 import type { Stores } from "../stores/stores.js";
 import { featuresOf } from "./features.js";
@@ -71,6 +72,7 @@ export interface Parts {
   readonly calls: ClientCalls;
   /** Takes connections in, from every wire. */
   readonly reception: Reception;
+  readonly drain: Drain;
   /** To be called when all connections are gone. */
   close(): Promise<void>;
 }
@@ -176,9 +178,12 @@ export function createParts({ config, id, stats, logger, timing = {}, hooks: loc
     maxDataBytes: config.limits.dataBytes,
     publishable: (topic) => topicOptionsOf(config.topics, topic).publish,
   });
+  const drain = new Drain(connections);
   const reception = new Reception({
     connections,
-    observers: [lifetimes, personal, ...attendance.connectionObservers, keeper],
+    // Last, the one that may send it away again.
+    observers: [lifetimes, personal, ...attendance.connectionObservers, keeper, drain],
+    refusal: () => drain.refusal,
     admission,
     subscriptions,
     stats,
@@ -204,6 +209,7 @@ export function createParts({ config, id, stats, logger, timing = {}, hooks: loc
     control,
     calls,
     reception,
+    drain,
     close: async () => {
       lifetimes.close();
       refusals.close();

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Server as HttpServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
-import { BellwireError, filterObject } from "@bellwire/protocol";
+import { filterObject } from "@bellwire/protocol";
 import type { Transport } from "@bellwire/emitter";
 import type { Config } from "../config/config.js";
 import type { ClusterCounts } from "../control/counts.js";
@@ -26,7 +26,7 @@ import type { Reception } from "../connection/reception.js";
 import { Gateway } from "../socket/gateway.js";
 import type { Subscriptions } from "../connection/subscriptions.js";
 import type { TopicLog } from "../stores/log.js";
-import { Drain, type DrainTiming } from "./drain.js";
+import type { DrainTiming } from "./drain.js";
 import { embed, EMBEDDED_PATH } from "./embed.js";
 import { listen } from "./listen.js";
 import { createParts, MAX_FRAME_BYTES, type Parts, type RelayTiming } from "./parts.js";
@@ -66,7 +66,6 @@ export class Relay {
   readonly #stall: StallWatch = new StallWatch();
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #closers: (() => void)[] = [];
-  #draining = false;
 
   constructor(options: RelayOptions) {
     const { config, logger = createLogger(), timing, onFatal, takesConnections, server, hooks } = options;
@@ -100,7 +99,7 @@ export class Relay {
     // After the gateway, which puts itself before every listener that is there.
     rewriteRequests(this.#app.server, {
       prefix: this.#prefix,
-      turnsAway: () => parts.reception.refusal !== undefined,
+      turnsAway: () => this.gateway !== undefined && parts.drain.refusal !== undefined,
     });
   }
 
@@ -254,7 +253,7 @@ export class Relay {
     const { log, shared } = this.#parts.stores;
     const { up, everUp, problem } = log.status;
     const store = shared ? (up ? "up" : "down") : "none";
-    if (this.#draining) return { ready: false, status: "draining", store, problem };
+    if (this.#parts.drain.begun) return { ready: false, status: "draining", store, problem };
     if (!this.config.enabled) return { ready: true, status: "ready", store: "none" };
     if (!everUp) return { ready: false, status: "starting", store, problem };
     // An outage of the store must not make a balancer take every relay out: sockets stay, and everything reconciles on return.
@@ -266,27 +265,17 @@ export class Relay {
    * Resolves when all have gone; `close` comes after.
    */
   async drain(timing: DrainTiming = this.config.drain): Promise<void> {
-    const { reception } = this.#parts;
-    this.#draining = true;
+    const { drain } = this.#parts;
     this.#farewell.begin();
-    if (this.gateway === undefined) return;
-    const drain = new Drain(reception.connections, timing);
-    reception.onConnection = (connection) => drain.add(connection);
-    const refuse = setTimeout(() => this.#refuseAll(), timing.accept);
-    await drain.run();
-    clearTimeout(refuse);
-  }
-
-  #refuseAll(): void {
-    this.#parts.reception.refusal = new BellwireError("draining", "The relay is going away: connect to another one");
+    if (this.gateway === undefined) drain.refuseNewcomers();
+    else await drain.run(timing);
   }
 
   /** Answers what has come in, tells every client, closes all sockets and connections. */
   async close(): Promise<void> {
-    this.#draining = true;
+    this.#parts.drain.refuseNewcomers();
     this.#stall.stop();
     for (const timer of this.#timers) clearInterval(timer);
-    this.#refuseAll();
     for (const { server } of this.#apps) server.close(); // listens no more; what is under way goes on
     await this.#farewell.finish();
     this.#parts.reception.close();
