@@ -68,6 +68,8 @@ const fileSchema = z.strictObject({
     .strictObject({
       subscriptionsPerConnection: z.int().min(1).max(100_000).default(1000),
       subscriptionsPerFrame: z.int().min(1).max(10_000).default(1000),
+      roomsPerConnection: z.int().min(1).max(1_000_000).default(5000).describe("A filter takes a room for each combination of its values"),
+      roomsPerFrame: z.int().min(1).max(100_000).default(5000),
       dataBytes: z.int().min(2).max(1_000_000).default(4096),
       waitingBytes: z.int().min(65_536).default(4_194_304).describe("Bytes that may wait for one socket before it is closed as slow"),
     })
@@ -136,6 +138,8 @@ export interface FileConfig {
   readonly limits: {
     readonly subscriptionsPerConnection: number;
     readonly subscriptionsPerFrame: number;
+    readonly roomsPerConnection: number;
+    readonly roomsPerFrame: number;
     readonly dataBytes: number;
     readonly waitingBytes: number;
   };

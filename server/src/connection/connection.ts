@@ -64,6 +64,8 @@ export interface Intent {
   wanted: boolean;
   /** What is to be heard; undefined until it was read. */
   scope: Scope | undefined;
+  /** Set aside for it. */
+  rooms: number;
 }
 
 export interface ConnectionHost {
@@ -87,6 +89,8 @@ export class Connection implements Recipient {
   readonly headers: Readonly<Record<string, string>>;
   permit: ConnectionPermit;
   readonly subscriptions: Map<string, Subscription> = new Map();
+  /** Rooms that its subscriptions take, made and under way; personal topics not counted. */
+  rooms = 0;
   /** Subscribes under way, by id; undefined while there are none. */
   pending: Map<string, Intent> | undefined;
   /** Subscriptions that the server made, or that the client comes back for; undefined where there were none. */

@@ -14,7 +14,8 @@ import type { AdmittedSubscription, Admission, SubscriptionQuestion } from "../a
 import type { SubscriptionProof } from "../auth/tickets.js";
 import type { Feed, Older } from "../feed/feed.js";
 import { topicAsShown, type Feeds } from "../feed/feeds.js";
-import type { Recovery } from "../feed/recovery.js";
+import { Slices } from "../pacing/slices.js";
+import { Answers, type Answer } from "./answers.js";
 import { toBellwireError } from "./failure.js";
 import { Disconnected } from "../hooks/hooks.js";
 import type { Permit } from "../revocations/revocation.js";
@@ -22,9 +23,10 @@ import type { RevocationIndex } from "../revocations/revocation-index.js";
 import { Subscription, type EndSubscription, type Connection, type Intent } from "./connection.js";
 import { HeldSubscriptions } from "./held-subscriptions.js";
 import type { SubscriptionObserver } from "./observers.js";
+import { leaveRooms, releaseRooms, RoomBudget, type RoomLimits } from "./room-budget.js";
 import { parseId, parseIds, parseSubscribeItem, parseSubscribeList, type SubscribeRequest } from "./subscribe-item.js";
 
-export interface SubscriptionLimits {
+export interface SubscriptionLimits extends RoomLimits {
   /** Subscriptions of one connection. */
   readonly perConnection: number;
   /** Items of one frame. */
@@ -52,12 +54,27 @@ interface Admitted {
   readonly held: boolean;
 }
 
+/** What the items of one frame share. */
+interface Frame {
+  readonly rooms: RoomBudget;
+  readonly answers: Answers;
+}
+
 /** An item on its way: admitted, its feed claimed. */
 interface Prepared extends Admitted {
   readonly intent: Intent;
   readonly feed: Feed;
   readonly older: Older | undefined;
+  readonly answers: Answers;
 }
+
+/** An id taken for a subscription under way. */
+interface Begun {
+  readonly id: string;
+  readonly intent: Intent;
+}
+
+type Refused = { readonly id: string; readonly error: BellwireError };
 
 /** The ids of what everybody has: it takes nobody's room. */
 const PERSONAL = ["$user", "$session"];
@@ -68,7 +85,7 @@ const OLDER_MS = 3000;
 /** The position of a feed that never read its log. */
 const UNKNOWN: Position = { epoch: "", offset: 0 };
 
-type Step = Prepared | { readonly id: string; readonly error: BellwireError };
+type Step = Prepared | Refused;
 
 /** Makes and ends subscriptions of connections. */
 export class Subscriptions {
@@ -78,6 +95,8 @@ export class Subscriptions {
   readonly limits: SubscriptionLimits;
   readonly observers: readonly SubscriptionObserver[];
   readonly #onRefused: SubscriptionsOptions["onRefused"];
+  /** Whoever asks for much is answered over many turns. */
+  readonly #slices = new Slices();
   #count = 0;
 
   constructor({ feeds, admission, limits, observers, onRefused }: SubscriptionsOptions) {
@@ -101,7 +120,12 @@ export class Subscriptions {
   async subscribe(connection: Connection, list: unknown, ack: (reply: { results: SubscribeResult[] }) => void): Promise<void> {
     const items = parseSubscribeList(list, this.limits.perFrame);
     const admit = this.#admission.forFrame(connection);
-    const steps = await Promise.all(items.map((item) => this.#prepareItem(connection, item, admit)));
+    const frame: Frame = { rooms: new RoomBudget(this.limits), answers: new Answers(connection) };
+    // All ids first: an `unsubscribe` that comes while others of the frame wait for their turn has to find them.
+    const begun = items.map((item) => this.#begin(connection, parseId(item.id)));
+    const prepare = (item: Record<string, unknown>, begin: Begun | Refused): Promise<Step> =>
+      "error" in begin ? Promise.resolve(begin) : this.#prepareItem(connection, item, begin, frame, admit);
+    const steps = await Promise.all(items.map((item, i) => prepare(item, begun[i] as Begun | Refused)));
     const results = steps.map((step) => this.#finish(connection, step));
     if (!connection.closed) ack({ results });
   }
@@ -109,13 +133,18 @@ export class Subscriptions {
   #prepareItem(
     connection: Connection,
     item: Record<string, unknown>,
+    begun: Begun,
+    frame: Frame,
     admit: (question: SubscriptionQuestion) => Promise<AdmittedSubscription>,
   ): Promise<Step> {
-    return this.#prepare(connection, parseId(item.id), async (intent) => {
+    const { intent } = begun;
+    const read = async (): Promise<Admitted> => {
       const request = parseSubscribeItem(item);
       intent.scope = request;
+      frame.rooms.reserve(connection, intent, request.topic, request.filter);
       return { request, ...(await admit(request)), held: false };
-    });
+    };
+    return this.#prepare(connection, begun, frame.answers, () => this.#slices.run(connection, read));
   }
 
   /**
@@ -131,10 +160,7 @@ export class Subscriptions {
     if (begun === undefined) return undefined;
     const { id, since } = begun;
     const proof = { topic, filter: filter.canonical, iat: by.iat, jti: by.jti, until: undefined };
-    const step = await this.#prepare(connection, id, async (intent) => {
-      intent.scope = { topic, filter };
-      return { request: { id, topic, filter, since }, proof, ticket: undefined, held: true };
-    });
+    const step = await this.#prepareHeld(connection, { id, topic, filter, since }, proof);
     const result = "error" in step ? step.error : this.#join(connection, step);
     if (result instanceof BellwireError) {
       connection.held.end(shownTopic, filter);
@@ -149,7 +175,19 @@ export class Subscriptions {
     return undefined;
   }
 
-  async #prepare(connection: Connection, id: string, admit: (intent: Intent) => Promise<Admitted>): Promise<Step> {
+  async #prepareHeld(connection: Connection, request: Admitted["request"], proof: SubscriptionProof): Promise<Step> {
+    const begun = this.#begin(connection, request.id);
+    if ("error" in begun) return begun;
+    const { intent } = begun;
+    return this.#prepare(connection, begun, new Answers(connection), async () => {
+      intent.scope = request;
+      new RoomBudget(this.limits).reserve(connection, intent, request.topic, request.filter);
+      return { request, proof, ticket: undefined, held: true };
+    });
+  }
+
+  /** Takes an id for a subscription under way. */
+  #begin(connection: Connection, id: string): Begun | Refused {
     const { subscriptions } = connection;
     const pending = (connection.pending ??= new Map());
     if (pending.has(id) || subscriptions.has(id)) {
@@ -158,18 +196,23 @@ export class Subscriptions {
     if (!PERSONAL.includes(id) && pending.size + subscriptions.size - personalOf(connection) >= this.limits.perConnection) {
       return { id, error: new BellwireError("limit", `At most ${this.limits.perConnection} subscriptions on one connection`) };
     }
-    const intent: Intent = { wanted: true, scope: undefined };
+    const intent: Intent = { wanted: true, scope: undefined, rooms: 0 };
     pending.set(id, intent);
+    return { id, intent };
+  }
+
+  async #prepare(connection: Connection, { id, intent }: Begun, answers: Answers, admit: () => Promise<Admitted>): Promise<Step> {
     let feed: Feed | undefined;
     try {
-      const admitted = await admit(intent);
+      const admitted = await admit();
       const { request } = admitted;
       feed = await this.#feeds.claim(connection.site, request.topic);
-      const older = await this.#reachBack(feed, connection, request);
+      const older = await this.#reachBack(feed, connection, request, answers);
       if (!intent.wanted) throw new BellwireError("not-found", "Unsubscribed before it was made");
-      return { ...admitted, intent, feed, older };
+      return { ...admitted, intent, feed, older, answers };
     } catch (error) {
       if (feed !== undefined) this.#feeds.release(feed);
+      releaseRooms(connection, intent);
       this.#settle(connection, id, intent);
       if (error instanceof Disconnected) {
         // Later: others of the same frame are still to be answered.
@@ -181,14 +224,18 @@ export class Subscriptions {
   }
 
   /** Reads further back than memory reaches, where this item needs it; one read serves all clients that wait for it. */
-  async #reachBack(feed: Feed, connection: Connection, { since, filter }: Admitted["request"]): Promise<Older | undefined> {
+  async #reachBack(feed: Feed, connection: Connection, request: Admitted["request"], answers: Answers): Promise<Older | undefined> {
+    const { since } = request;
     if (feed.live && "position" in since && isAhead(since.position, feed.head)) {
       // Another relay was quicker to hear what this client has heard: answered from here, it would hear that again.
       await feed.lookAhead().catch(() => undefined);
     }
-    if (!feed.live || feed.recover(since, filter, connection) !== "older") return undefined;
+    const seek = (older?: Older): Promise<boolean> => this.#slices.run(connection, () => feed.live && answers.seek(feed, request, older));
+    if (!(await seek())) return undefined;
     // Otherwise memory is all there is, and a resync says so.
-    return within(feed.older(), OLDER_MS, "Reading older messages").catch(() => undefined);
+    const older = await within(feed.older(), OLDER_MS, "Reading older messages").catch(() => undefined);
+    if (older !== undefined) await seek(older);
+    return older;
   }
 
   /** A subscribe is no longer under way. */
@@ -213,7 +260,7 @@ export class Subscriptions {
       if (!intent.wanted || connection.closed) throw new BellwireError("not-found", "Unsubscribed before it was made");
       this.#admission.checkRevoked(connection, proof, request);
       feed.flush();
-      const { messages, resync } = this.#recover(connection, step);
+      const answer = step.answers.take(feed, request, step.older);
       feed.join(connection, filter);
       const { granted = false, info } = step;
       const subscription = new Subscription({ id, topic, filter, feed, proof, held, granted, info }, this.#endOne);
@@ -221,8 +268,9 @@ export class Subscriptions {
       if (!isReservedTopic(topic)) this.#count++;
       for (const observer of this.observers) observer.made(connection, subscription);
       const ticket = held ? null : (step.ticket ?? this.#admission.tickets.forSubscription(connection, proof, Date.now() / 1000));
-      return this.#result(request, feed, messages, resync, ticket);
+      return this.#result(request, feed, answer, ticket);
     } catch (error) {
+      releaseRooms(connection, intent);
       return toBellwireError(error);
     } finally {
       this.#feeds.release(feed);
@@ -235,24 +283,7 @@ export class Subscriptions {
     return { id, error: error.toJSON() };
   }
 
-  #recover(connection: Connection, { request, feed, older }: Prepared): Exclude<Recovery, "older"> {
-    const { since, filter } = request;
-    const unknown = { messages: [], resync: !("first" in since) };
-    if (feed.head === undefined) return unknown; // degraded: nothing can be known before the log is back
-    const recovery = feed.recover(since, filter, connection);
-    if (recovery !== "older") return recovery;
-    const ring = older === undefined ? undefined : feed.extend(older);
-    const further = ring === undefined ? "older" : feed.recover(since, filter, connection, ring);
-    return further === "older" ? unknown : further;
-  }
-
-  #result(
-    { id, since }: Admitted["request"],
-    feed: Feed,
-    messages: Exclude<Recovery, "older">["messages"],
-    resync: boolean,
-    ticket: string | null,
-  ): Subscribed {
+  #result({ id, since }: Admitted["request"], feed: Feed, { messages, resync }: Answer, ticket: string | null): Subscribed {
     // A relay that is behind must not take a client's cursor back: it would hear again what another relay has told it.
     const { epoch, offset } = "position" in since && isAhead(since.position, feed.head) ? since.position : (feed.head ?? UNKNOWN);
     return {
@@ -260,7 +291,7 @@ export class Subscriptions {
       epoch,
       offset,
       ticket,
-      messages: messages.map((message) => message.toWire()),
+      messages,
       resync,
       ...(feed.live ? {} : { degraded: true as const }),
       ...(resync ? { spread: this.#feeds.spread(feed.members.size) } : {}),
@@ -289,6 +320,7 @@ export class Subscriptions {
     const { feed, topic, filter, held } = subscription;
     connection.subscriptions.delete(id);
     feed.leave(connection, filter);
+    leaveRooms(connection, topic, filter);
     if (held) connection.held?.end(topicAsShown(topic), filter);
     if (!isReservedTopic(topic)) this.#count--;
     for (const observer of this.observers) observer.ended(connection, subscription);

@@ -22,7 +22,7 @@ function deliverRooms(touched: readonly Room[], encode: Encode): void {
   const several: Member[] = [];
   for (const room of touched) {
     for (const { member } of room.seats) {
-      if (member.seats.length === 1) continue; // can't be in a second room
+      if (!member.inSeveral) continue; // can't be in a second room
       if (member.turn !== turn) {
         member.turn = turn;
         member.touched = [room];

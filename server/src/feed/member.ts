@@ -2,8 +2,7 @@ import type { Codec, Frame } from "../connection/wire.js";
 import type { Shape } from "@bellwire/protocol";
 import type { Message, Viewer } from "./message.js";
 
-/** What nobody sits in and nothing waits in shares these: they are replaced, never written to. */
-export const NO_SEATS: Seat[] = Object.freeze([]) as never[];
+/** What nothing waits in shares this: it is replaced, never written to. */
 export const NO_MESSAGES: Message[] = Object.freeze([]) as never[];
 
 /** A socket as feeds see it. */
@@ -17,7 +16,8 @@ export interface Recipient extends Viewer {
 /** One socket's membership in one feed, whatever the number of its subscriptions there. */
 export class Member {
   readonly recipient: Recipient;
-  seats: Seat[] = NO_SEATS;
+  /** Most members have one seat, and need no map for it; with more, leaving one costs the same in any number of them. */
+  #seats: Seat | Map<Room, Seat> | undefined;
   /** Subscriptions of this socket on the topic. */
   subscriptions = 0;
   /** The highest offset that the client has been told of. */
@@ -31,6 +31,32 @@ export class Member {
 
   constructor(recipient: Recipient) {
     this.recipient = recipient;
+  }
+
+  /** False where it can't be in a second room. */
+  get inSeveral(): boolean {
+    return this.#seats instanceof Map && this.#seats.size > 1;
+  }
+
+  seatIn(room: Room): Seat | undefined {
+    if (this.#seats instanceof Map) return this.#seats.get(room);
+    return this.#seats?.room === room ? this.#seats : undefined;
+  }
+
+  sit(seat: Seat): void {
+    const seats = this.#seats;
+    if (seats === undefined) this.#seats = seat;
+    else if (seats instanceof Map) seats.set(seat.room, seat);
+    else
+      this.#seats = new Map([
+        [seats.room, seats],
+        [seat.room, seat],
+      ]);
+  }
+
+  rise({ room }: Seat): void {
+    if (this.#seats instanceof Map) this.#seats.delete(room);
+    else this.#seats = undefined;
   }
 }
 

@@ -1,9 +1,16 @@
 import { BellwireError, roomFor, roomsOf, shapeOf, type ParsedFilter, type Shape } from "@bellwire/protocol";
 import type { Message } from "./message.js";
-import { NO_MESSAGES, NO_SEATS, type Member, type Room, type Seat, type ShapeInUse } from "./member.js";
+import { NO_MESSAGES, type Member, type Room, type Seat, type ShapeInUse } from "./member.js";
 
 /** Shapes that subscriptions of one topic may use at once: each costs every message of the topic one look-up. */
 export const MAX_SHAPES = 64;
+
+const NO_SEATS: Seat[] = Object.freeze([]) as never[];
+
+/** How many rooms a filter takes: one for each combination of its values. */
+export function roomCount({ values }: ParsedFilter): number {
+  return values.reduce((count, allowed) => count * allowed.length, 1);
+}
 
 /** The rooms of one topic on one relay. Their names are unforgeable where they matter: they only ever are keys of these maps. */
 export class Rooms {
@@ -23,14 +30,14 @@ export class Rooms {
         used.rooms.set(name, openRoom(name, used, member));
         continue;
       }
-      const seat = member.seats.find((candidate) => candidate.room === room);
+      const seat = member.seatIn(room);
       if (seat !== undefined) {
         seat.wanted++;
         continue;
       }
       const added: Seat = { member, room, index: room.seats.length, wanted: 1 };
       room.seats.push(added);
-      sit(member, added);
+      member.sit(added);
     }
   }
 
@@ -40,11 +47,9 @@ export class Rooms {
     if (used === undefined) return;
     for (const name of roomsOf(used.shape, filter)) {
       const room = used.rooms.get(name);
-      const at = room === undefined ? -1 : member.seats.findIndex((candidate) => candidate.room === room);
-      if (at < 0) continue;
-      const seat = member.seats[at] as Seat;
-      if (--seat.wanted > 0) continue;
-      member.seats.splice(at, 1);
+      const seat = room === undefined ? undefined : member.seatIn(room);
+      if (seat === undefined || --seat.wanted > 0) continue;
+      member.rise(seat);
       this.#vacate(seat);
     }
   }
@@ -95,16 +100,11 @@ export class Rooms {
 }
 
 // Arrays are made with their first element: one that begins empty and is pushed to takes room for seventeen, and most rooms of
-// a filter have one seat, as most members have one.
+// a filter have one seat.
 function openRoom(name: string, used: ShapeInUse, member: Member): Room {
   const room: Room = { name, used, seats: NO_SEATS, batch: NO_MESSAGES };
   const seat: Seat = { member, room, index: 0, wanted: 1 };
   room.seats = [seat];
-  sit(member, seat);
+  member.sit(seat);
   return room;
-}
-
-function sit(member: Member, seat: Seat): void {
-  if (member.seats.length === 0) member.seats = [seat];
-  else member.seats.push(seat);
 }

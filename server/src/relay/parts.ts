@@ -145,7 +145,7 @@ export function createParts({ config, id, stats, logger, timing = {}, hooks: loc
   const subscriptions = new Subscriptions({
     feeds,
     admission,
-    limits: { perConnection: config.limits.subscriptionsPerConnection, perFrame: config.limits.subscriptionsPerFrame },
+    limits: { ...config.limits, perConnection: config.limits.subscriptionsPerConnection, perFrame: config.limits.subscriptionsPerFrame },
     observers: [lifetimes, ...attendance.subscriptionObservers, watchers],
     onRefused: (site, error) => refusals.refused(site, "subscription", error),
   });
