@@ -195,7 +195,7 @@ describe("a backend that fails", () => {
       .and.not.to.include("hunter2");
   });
 
-  it("may be configured to allow, where nobody has said no", async () => {
+  it("may be configured to allow where it is not there, and nothing that a client can cause is allowed so", async () => {
     const dead = `http://127.0.0.1:${await stablePort()}/hooks`;
     const allow = (url: string): object => {
       const each = { url, onFailure: "allow", timeout: 200 };
@@ -207,8 +207,10 @@ describe("a backend that fails", () => {
     expect(await hooks.subscribe(subscribing("news"))).to.deep.equal({ until: undefined, info: undefined });
     expect(await hooks.publish({ ...asker(), topic: "a", data: {} })).to.deep.equal({ data: undefined, topic: undefined, handled: false });
     const cases: [Answering, string][] = [
-      [silence, "allowed"],
-      [(_asked, response) => raw(response, 503, ""), "allowed"],
+      [silence, "timeout"],
+      [(_asked, response) => raw(response, 503, ""), "unavailable"],
+      [(_asked, response) => raw(response, 429, ""), "limit"],
+      [(_asked, response) => response.destroy() && silence(), "unavailable"],
       [(_asked, response) => raw(response, 401, ""), "forbidden"],
       [(_asked, response) => raw(response, 200, "no"), "unavailable"],
       [() => ({ error: "no" }), "unavailable"],
@@ -266,6 +268,15 @@ describe("a flood of questions", () => {
     expect(backend.mostOpen).to.equal(5);
     expect(observed.filter(({ outcome }) => outcome === "overloaded")).to.have.length(76);
     expect(await hooks.subscribe(subscribing("afterwards"))).to.deep.include({ until: undefined });
+  });
+
+  it("admits nobody, also where failing means allow", async () => {
+    const backend = await HookBackend.open(stage, silence);
+    const { hooks } = await hooksOf(stage, {
+      subscribe: { url: backend.url, concurrency: 2, queue: 10, timeout: 200, onFailure: "allow" },
+    });
+    const codes = await Promise.all(Array.from({ length: 100 }, (_, i) => codeOfRefusal(hooks.subscribe(subscribing(`forbidden${i}`)))));
+    expect(new Set(codes)).to.deep.equal(new Set(["limit", "timeout"]));
   });
 
   it("is over in time for those that wait too, and goes on afterwards", async () => {

@@ -27,7 +27,10 @@ const call = {
 };
 const refuses = { onFailure: z.literal("refuse").default("refuse") };
 const mayAllow = {
-  onFailure: z.enum(["refuse", "allow"]).default("refuse").describe("What becomes of a question that nobody answered"),
+  onFailure: z
+    .enum(["refuse", "allow"])
+    .default("refuse")
+    .describe("What becomes of a question where nobody is at the backend's address; whatever else fails is refused"),
 };
 const reading = { url, timeout: timeout(2 * SECOND), retries: retries(1), ...call };
 const acting = { url, timeout: timeout(2 * SECOND), retries: retries(0), ...call };

@@ -109,8 +109,25 @@ export class Backend {
 
 /** Nobody listens there: no question was lost on the way, none came so far. */
 function isRefused(error: unknown): boolean {
+  return codeOf(error) === "ECONNREFUSED";
+}
+
+// What the network says of a backend that isn't there. Whoever asks can cause none of them, as they can a timeout, a connection that
+// breaks under a question, or descriptors that run out.
+const AWAY: ReadonlySet<unknown> = new Set([
+  "ECONNREFUSED",
+  "EHOSTUNREACH",
+  "EHOSTDOWN",
+  "ENETUNREACH",
+  "ENETDOWN",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+]);
+
+/** The network's own word; where several addresses were tried, the last one's. */
+function codeOf(error: unknown): unknown {
   const { cause, code } = error as { cause?: unknown; code?: unknown };
-  return code === "ECONNREFUSED" || (cause as { code?: unknown } | undefined)?.code === "ECONNREFUSED";
+  return AWAY.has(code) ? code : (cause as { code?: unknown } | undefined)?.code;
 }
 
 function firstOf(value: string | string[] | undefined): string | undefined {
@@ -125,5 +142,6 @@ function asUnanswered(error: unknown): Unanswered {
   if (code === "UND_ERR_RES_EXCEEDED_MAX_SIZE") {
     return new Unanswered("invalid", `it is larger than ${MAX_ANSWER_BYTES} bytes`, { cause: error });
   }
-  return new Unanswered("unreachable", typeof code === "string" ? code : String(message), { cause: error });
+  const detail = typeof code === "string" ? code : String(message);
+  return new Unanswered("unreachable", detail, { cause: error, away: AWAY.has(codeOf(error)) });
 }

@@ -151,7 +151,7 @@ class HttpHooks implements Hooks {
     };
   }
 
-  /** @param allowed the reply where nobody has judged the question and failing means "allow" */
+  /** @param allowed the reply where the backend is away and failing means "allow" */
   #ask<Reply>(
     event: string,
     webhook: Webhook,
@@ -163,7 +163,7 @@ class HttpHooks implements Hooks {
     const asked = this.#observed(event, webhook.address, () => webhook.ask(jsonOf(bodyOf(event, asker, more)), event, parse));
     if (allowed === undefined || webhook.onFailure !== "allow") return asked;
     return asked.catch((error: unknown) => {
-      if (error instanceof Unanswered && error.unjudged) return allowed();
+      if (error instanceof Unanswered && error.away) return allowed();
       throw error;
     });
   }

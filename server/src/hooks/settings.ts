@@ -15,7 +15,7 @@ export interface BackendSettings extends CallSettings {
   readonly url: string;
   /** Further attempts after a connection that failed or an answer of 500 and above. */
   readonly retries: number;
-  /** What becomes of a question that nobody answered: refused, or taken for allowed. */
+  /** What becomes of a question where the backend is not there: refused, or taken for allowed. Whatever else fails is refused. */
   readonly onFailure: "refuse" | "allow";
   /** Of subscribe and publish: names, prefixes that end in `*`, or patterns like `user.{uuid}`; undefined: all. */
   readonly topics?: readonly string[] | undefined;

@@ -26,8 +26,10 @@ export class Unanswered extends BellwireError {
   readonly outcome: Failure;
   /** What happened, for whoever runs the relay. */
   readonly detail: string;
+  /** Whether the network says that there is nobody: the one failure that whoever asks can't bring about. */
+  readonly away: boolean;
 
-  constructor(outcome: Failure, detail: string, more: { readonly after?: number; readonly cause?: unknown } = {}) {
+  constructor(outcome: Failure, detail: string, more: { readonly after?: number; readonly cause?: unknown; readonly away?: boolean } = {}) {
     const [code, message] = WORDS[outcome];
     super(code, outcome === "invalid" ? `${message}: ${detail}` : message, {
       ...(outcome === "overloaded" ? { after: more.after ?? AFTER_MS } : {}),
@@ -35,10 +37,6 @@ export class Unanswered extends BellwireError {
     });
     this.outcome = outcome;
     this.detail = detail;
-  }
-
-  /** Whether nobody has judged the question. An answer that can't be read may have been meant as a no. */
-  get unjudged(): boolean {
-    return this.outcome !== "invalid";
+    this.away = more.away === true;
   }
 }
