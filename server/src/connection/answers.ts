@@ -3,7 +3,7 @@ import type { Feed, Older } from "../feed/feed.js";
 import type { Recipient } from "../feed/member.js";
 import type { Message } from "../feed/message.js";
 import type { Recovery } from "../feed/recovery.js";
-import { stringifyRaw, RawJson } from "../socket/raw-json.js";
+import { stringifyRaw, RawJson } from "./raw-json.js";
 import type { SubscribeRequest } from "./subscribe-item.js";
 
 /** Messages that the answers to one `subscribe` hold together, and bytes of their data: past them a client refetches. */

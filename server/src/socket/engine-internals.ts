@@ -109,10 +109,23 @@ export function endQuietly(conn: EngineSocket): void {
 
 /** Cuts off a peer that has not taken part in the end of its transport by then: it does not read, poll, or answer a close frame. */
 export function cutLater(conn: EngineSocket, ms: number): void {
-  setTimeout(() => {
-    discard(conn);
-    endTransport(conn);
-  }, ms).unref();
+  setTimeout(() => cutOff(conn), ms).unref();
+}
+
+/** Closes at once, without waiting for what the peer never took. */
+export function cutOff(conn: EngineSocket): void {
+  discard(conn);
+  endTransport(conn);
+}
+
+/** Bounds the frames and request bodies that a connection takes from now on; where that can't be told, engine.io's own bound holds. */
+export function setLargestBody(conn: EngineSocket, bytes: number): void {
+  const { transport } = conn as unknown as {
+    transport?: { maxHttpBufferSize?: number; socket?: { _receiver?: { _maxPayload?: number } | null } };
+  };
+  if (typeof transport?.maxHttpBufferSize === "number") transport.maxHttpBufferSize = bytes;
+  const receiver = transport?.socket?._receiver;
+  if (typeof receiver?._maxPayload === "number") receiver._maxPayload = bytes;
 }
 
 /** Closes at once. A poll that waits is answered with nothing to say: the next one finds no session. */

@@ -8,7 +8,9 @@ import type { Logger } from "../observe/logger.js";
 import { encodesRaw } from "../connection/raw-json.js";
 import type { ClientCalls } from "../connection/client-calls.js";
 import { Connection } from "../connection/connection.js";
+import { BoundedWebSocketServer } from "./bounded-websocket.js";
 import { Dispatcher, type Handler } from "./dispatch.js";
+import { Doorstep } from "./doorstep.js";
 import { corkUpgrade, corkWrites, dropHandshake, isUpgrade, trimSocket } from "./engine-internals.js";
 import { parseHeldSince } from "../connection/held-subscriptions.js";
 import type { Lifetimes } from "../connection/lifetimes.js";
@@ -47,6 +49,7 @@ export class Gateway {
   readonly #reception: Reception;
   readonly #namespaces: Namespaces;
   readonly #dispatcher: Dispatcher;
+  readonly #doorstep: Doorstep;
   /** One for all sockets: a closure for each would be kept as long as it. */
   readonly #onDisconnect: (this: Socket, reason: string) => void;
   /** Engine connections that are in a site, or on the way into one: each holds one site only. */
@@ -85,6 +88,7 @@ export class Gateway {
       pingTimeout: 10_000,
       connectTimeout: CONNECT_TIMEOUT_MS,
       maxHttpBufferSize: options.maxFrameBytes,
+      wsEngine: BoundedWebSocketServer,
       perMessageDeflate: false,
       httpCompression: false,
       allowRequest: (request, answer) => {
@@ -96,6 +100,11 @@ export class Gateway {
       },
     });
     encodesRaw(this.#io.encoder);
+    this.#doorstep = new Doorstep(this.#io, {
+      maxFrameBytes: options.maxFrameBytes,
+      maxWaitingBytes: this.#reception.maxWaitingBytes,
+      onRefused: (error) => void this.#reception.refused(error),
+    });
     // For polling only: a browser asks nobody before it opens a WebSocket.
     const allowOrigin = cors({ origin: (origin, answer) => answer(null, isAllowedOrigin(options.origins, origin)), credentials: true });
     this.#io.engine.use((request: IncomingMessage, response: ServerResponse, next: (error?: Error) => void) => {
@@ -113,6 +122,7 @@ export class Gateway {
         () => next(),
         (error: unknown) => {
           const refused = this.#reception.turnedAway(siteOfNamespace(socket.nsp.name), error);
+          this.#doorstep.refused(socket.conn, refused);
           next(connectError(refused));
           this.#refusals.add(socket.client, refused);
         },
@@ -162,6 +172,7 @@ export class Gateway {
     const wire = new SocketWire(socket);
     const connection = new Connection(wire, admitted.permit, arrival, this.#reception);
     connection.held = parseHeldSince(auth.since, this.#options.subscriptions.limits.perConnection);
+    this.#doorstep.admitted(socket.conn, socket.nsp.name);
     // They hold headers, query and token for as long as the socket lives: nobody needs them any more.
     (socket as { handshake: unknown }).handshake = NO_HANDSHAKE;
     dropHandshake(socket.conn);
@@ -175,6 +186,7 @@ export class Gateway {
   #gone(socket: Socket, reason: string): void {
     this.#reception.gone(socket.data as Connection, reason);
     this.#taken.delete(socket.client);
+    this.#doorstep.left(socket.conn);
     this.#namespaces.reap(socket.nsp);
   }
 
@@ -185,6 +197,7 @@ export class Gateway {
 
   /** Closes all sockets and stops accepting. What the clients are told was told before. */
   async close(): Promise<void> {
+    this.#doorstep.close();
     const closed = this.#io.close();
     // A response that nobody reads would keep the server open for ever.
     const impatient = setTimeout(() => this.#http.closeAllConnections(), CLOSE_GRACE_MS);
