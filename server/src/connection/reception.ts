@@ -124,6 +124,11 @@ export class Reception implements ConnectionHost {
     return refused;
   }
 
+  /** A handshake was refused, by the transport. @param reason one of few */
+  refusedHandshake(reason: string): void {
+    this.#options.stats.refusedHandshakes.add(reason);
+  }
+
   /** What a connection is refused with, counted and told to the operator. @param site undefined where there can be none of that name */
   turnedAway(site: string | undefined, error: unknown): BellwireError {
     const refused = this.refused(error);

@@ -18,6 +18,7 @@ import { Slices } from "../pacing/slices.js";
 import { Answers, type Answer } from "./answers.js";
 import { toBellwireError } from "./failure.js";
 import { Disconnected } from "../hooks/hooks.js";
+import type { Metrics } from "../observe/metrics.js";
 import type { Permit } from "../revocations/revocation.js";
 import type { RevocationIndex } from "../revocations/revocation-index.js";
 import { Subscription, type EndSubscription, type Connection, type Intent } from "./connection.js";
@@ -41,6 +42,7 @@ export interface SubscriptionsOptions {
   readonly observers: readonly SubscriptionObserver[];
   /** Told of each item that a client asked for in vain. Must not throw. */
   readonly onRefused: (site: string, error: BellwireError) => void;
+  readonly metrics?: Metrics;
 }
 
 /** What is to be subscribed, and what allows it. */
@@ -99,7 +101,8 @@ export class Subscriptions {
   readonly #slices = new Slices();
   #count = 0;
 
-  constructor({ feeds, admission, limits, observers, onRefused }: SubscriptionsOptions) {
+  constructor({ feeds, admission, limits, observers, onRefused, metrics }: SubscriptionsOptions) {
+    metrics?.gauge("subscriptions", "Subscriptions open on this relay, without personal topics", () => this.count);
     this.#feeds = feeds;
     this.#admission = admission;
     this.limits = limits;

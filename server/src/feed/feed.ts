@@ -31,7 +31,7 @@ export interface FeedHost {
   /** Bytes that the feed's memory may take now. */
   ringBytes(): number;
   /** For counters and logs only. */
-  observe(event: "gap" | "resync" | "invalid", feed: Feed, cause?: ResyncCause): void;
+  observe(event: "gap" | "resync" | "invalid" | "overflow", feed: Feed, cause?: ResyncCause): void;
   /** A delivered message, where somebody wants to look at it (type hints in development). */
   inspect?: ((feed: Feed, message: Message) => void) | undefined;
 }
@@ -199,7 +199,10 @@ export class Feed {
 
   #hold(epoch: string, entry: Entry): void {
     if (this.#held.length < MAX_HELD) this.#held.push({ epoch, entry });
-    else this.#heldOverflow = true;
+    else {
+      this.#heldOverflow = true;
+      this.#host.observe("overflow", this);
+    }
   }
 
   #accept(message: Message): void {

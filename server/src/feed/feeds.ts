@@ -1,6 +1,7 @@
 import { isReservedTopic, type Position, type TopicPosition } from "@bellwire/protocol";
 import { logLimitsOf, type LogLimits } from "@bellwire/emitter/redis";
 import { backoff, within } from "@bellwire/emitter/time";
+import type { Metrics } from "../observe/metrics.js";
 import { feedName, TAIL_MESSAGES, type Entry, type LogListener, type Tail, type TopicLog } from "../stores/log.js";
 import { FairTurns } from "../pacing/fair-turns.js";
 import { Feed, type FeedHost, type ResyncCause } from "./feed.js";
@@ -20,6 +21,7 @@ export interface FeedsOptions {
   /** Awaited after each reading of a log, before anything of it is delivered: what was revoked while the log was away is known then. Never rejects. */
   readonly checked?: () => Promise<void>;
   readonly timing?: Partial<FeedTiming>;
+  readonly metrics?: Metrics;
 }
 
 /** Milliseconds unless named otherwise. */
@@ -78,6 +80,11 @@ export class Feeds implements LogListener, FeedHost {
     this.#positioned = new Rotation(() => this.#feeds.values(), this.#timing.positions / TICK_MS);
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
     this.#timer.unref();
+    const { metrics } = options;
+    metrics?.gauge("feeds", "Topics that this relay listens to", () => this.size);
+    metrics?.gauge("feeds_suspended", "Feeds that can't vouch for their head right now", () => this.suspended);
+    metrics?.gauge("cached_messages", "Messages in the feeds' memory", () => this.cached);
+    metrics?.gauge("log_reads_waiting", "Readings of logs that wait for their turn", () => this.#reads.waiting);
   }
 
   get size(): number {
@@ -178,7 +185,7 @@ export class Feeds implements LogListener, FeedHost {
     return this.#ringBytes > RING_BUDGET ? RING_BYTES.scarce : RING_BYTES.ample;
   }
 
-  observe(event: "gap" | "resync" | "invalid", feed: Feed, cause?: ResyncCause): void {
+  observe(event: Parameters<FeedHost["observe"]>[0], feed: Feed, cause?: ResyncCause): void {
     this.#options.observe(event, feed);
     if (cause === "epoch" && this.#options.failover === true) this.#failOver(feed);
   }

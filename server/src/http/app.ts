@@ -1,5 +1,5 @@
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
-import { BellwireError } from "@bellwire/protocol";
+import { BellwireError, type Code } from "@bellwire/protocol";
 import { toBellwireError } from "../connection/failure.js";
 import type { Logger } from "../observe/logger.js";
 import { answerClientError } from "./client-error.js";
@@ -18,10 +18,12 @@ const LIMIT_AFTER_MS = 1000;
 
 /**
  * An HTTP server whose every error has the contract's shape, `{error: {code, message, retry}}`.
+ * @param refused told of each of them; must not throw
  */
-export function createApp(logger: Logger): FastifyInstance {
+export function createApp(logger: Logger, refused?: (code: Code) => void): FastifyInstance {
   const answer = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const known = httpError(error, request.headers["content-type"]);
+    refused?.(known.code);
     if (known.code === "internal") logger.failure("http", known.cause ?? known);
     const after = known.after ?? (known.code === "limit" ? LIMIT_AFTER_MS : undefined);
     if (after !== undefined) reply.header("retry-after", Math.ceil(after / 1000));
@@ -50,6 +52,7 @@ export function createApp(logger: Logger): FastifyInstance {
     if (!request.is404) return;
     const methods = offered.methodsFor(request.url);
     if (methods.length === 0) throw new BellwireError("not-found", "There is nothing here");
+    refused?.("unsupported");
     const error = new BellwireError("unsupported", `${request.method} is not offered here: use ${methods.join(" or ")}`);
     return reply.code(405).header("allow", methods.join(", ")).send({ error: error.toJSON() });
   });

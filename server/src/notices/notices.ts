@@ -4,6 +4,7 @@ import type { NoticeEvent, NoticeSettings } from "../hooks/settings.js";
 import type { Connection, Subscription } from "../connection/connection.js";
 import type { ConnectionObserver, SubscriptionObserver } from "../connection/observers.js";
 import { connectionNotice, scopeNotice, type Notice, type NoticeBody, type Party, type Scope } from "./notice.js";
+import type { Metrics } from "../observe/metrics.js";
 import type { Legacy, NoticeStore } from "../stores/notices.js";
 import { Occupancy } from "./occupancy.js";
 import { MOST_WAITING, Outbox, type OutboxTiming } from "./outbox.js";
@@ -18,6 +19,7 @@ export interface NoticesOptions {
   /** The backend did not take a body. */
   readonly onUndelivered: (error: unknown) => void;
   readonly timing?: Partial<NoticeTiming> | undefined;
+  readonly metrics?: Metrics | undefined;
 }
 
 /** Milliseconds. */
@@ -59,6 +61,7 @@ export class Notices implements ConnectionObserver, SubscriptionObserver {
       },
       onTrouble: options.onUndelivered,
       timing,
+      metrics: options.metrics,
     });
     this.#occupancy = new Occupancy({
       store,

@@ -1,4 +1,5 @@
 import { backoff, within } from "@bellwire/emitter/time";
+import type { Metrics } from "../observe/metrics.js";
 import type { Notice, NoticeBody } from "./notice.js";
 
 /** Milliseconds. */
@@ -22,6 +23,7 @@ export interface OutboxOptions {
   readonly onSettled: (notices: readonly Notice[]) => void;
   readonly onTrouble: (error: unknown) => void;
   readonly timing?: Partial<OutboxTiming> | undefined;
+  readonly metrics?: Metrics | undefined;
 }
 
 const TIMING: OutboxTiming = { gather: 200, retry: 500, patience: 30_000, giveUp: 10 * 60_000, attempt: 30_000 };
@@ -48,6 +50,10 @@ export class Outbox {
   constructor(options: OutboxOptions) {
     this.#options = options;
     this.#timing = { ...TIMING, ...options.timing };
+    const { metrics } = options;
+    metrics?.gauge("notices_waiting", "Notices that wait to be told", () => this.waiting);
+    metrics?.counter("notices_told", "Notices that the backend took", () => this.told);
+    metrics?.counter("notices_dropped", "Notices given up, or dropped because too many waited", () => this.dropped);
   }
 
   get waiting(): number {

@@ -34,6 +34,13 @@ export class FairTurns {
     }
   }
 
+  /** Tasks that wait for their turn. */
+  get waiting(): number {
+    let tasks = 0;
+    for (const { waiting } of [this.#short, this.#long]) for (const queued of waiting.values()) tasks += queued.length;
+    return tasks;
+  }
+
   #start(): void {
     while (startOne(this.#short));
     if (this.#short.waiting.size > 0) return;

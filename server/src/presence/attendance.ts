@@ -3,6 +3,7 @@ import type { Config } from "../config/config.js";
 import { NoticeSender } from "../hooks/notice-sender.js";
 import { Unanswered } from "../hooks/unanswered.js";
 import { Notices } from "../notices/notices.js";
+import type { Metrics } from "../observe/metrics.js";
 import { presenceModeOf } from "../relay/features.js";
 import type { Connection } from "../connection/connection.js";
 import type { ConnectionObserver, SubscriptionObserver } from "../connection/observers.js";
@@ -15,6 +16,7 @@ export interface AttendanceOptions {
   /** The backend did not take its notices: a sentence. */
   readonly onUndelivered: (message: string) => void;
   readonly onTrouble: (error: unknown, stage: string) => void;
+  readonly metrics?: Metrics;
 }
 
 /** Who is there, for clients and for the backend. What nobody asked for is not kept. */
@@ -27,7 +29,7 @@ export class Attendance {
   readonly connectionObservers: readonly ConnectionObserver[];
   readonly subscriptionObservers: readonly SubscriptionObserver[];
 
-  constructor({ config, stores, onUndelivered, onTrouble }: AttendanceOptions) {
+  constructor({ config, stores, onUndelivered, onTrouble, metrics }: AttendanceOptions) {
     const on = (stage: string) => (error: unknown) => onTrouble(error, stage);
     if (config.topics.some(([, { presence }]) => presence !== false)) {
       this.#roster = new PresenceRoster({
@@ -35,6 +37,7 @@ export class Attendance {
         allowed: presenceModeOf(config),
         infoOf: ({ permit }, { info }) => info ?? permit.info,
         onTrouble: on("presence"),
+        metrics,
       });
     }
     const { notices: settings, secret } = config.hooks;
@@ -48,6 +51,7 @@ export class Attendance {
         store: stores.notices,
         onUndelivered: (error) => onUndelivered(`The notices hook at ${sender.address}: ${wordsOf(error)}; it is told again`),
         onTrouble: on("notices"),
+        metrics,
       });
     }
     const notices = this.#notices === undefined ? [] : [this.#notices];

@@ -5,6 +5,7 @@ import { Frames } from "../connection/wire.js";
 import { feedName } from "../stores/log.js";
 import type { Connection, Subscription } from "../connection/connection.js";
 import type { SubscriptionObserver } from "../connection/observers.js";
+import type { Metrics } from "../observe/metrics.js";
 import { Departures } from "../pacing/departures.js";
 import { KeyedQueue } from "../pacing/keyed-queue.js";
 import { Listings } from "./listings.js";
@@ -32,6 +33,7 @@ export interface PresenceOptions {
   readonly infoOf?: (connection: Connection, subscription: Subscription) => unknown;
   readonly timing?: Partial<PresenceTiming> | undefined;
   readonly onTrouble: (error: unknown) => void;
+  readonly metrics?: Metrics | undefined;
 }
 
 const TIMING: PresenceTiming = { grace: PRESENCE_GRACE_MS, gather: 20, tell: 100, compare: 30_000 };
@@ -82,6 +84,8 @@ export class PresenceRoster implements SubscriptionObserver {
       relaysGone: () => this.#sweep(this.#topics.values()),
       lost: () => this.#doubtAll(),
     });
+    options.metrics?.gauge("presence_topics", "Topics that somebody is present on through this relay", () => this.size);
+    options.metrics?.gauge("presence_unwritten", "Of them, those whose changes could not be written yet", () => this.#failed.size);
   }
 
   /** Topics that somebody is present on through this relay. */

@@ -16,6 +16,7 @@ import type { LocalHooks } from "../hooks/local-hooks.js";
 import { passedHeaders } from "../hooks/passed-headers.js";
 import type { Logger } from "../observe/logger.js";
 import { RefusalLog } from "../observe/refusal-log.js";
+import type { Metrics } from "../observe/metrics.js";
 import type { Stats } from "../observe/stats.js";
 import { createTypeHint } from "../observe/type-hint.js";
 import { Attendance } from "../presence/attendance.js";
@@ -49,6 +50,7 @@ export interface PartsOptions {
   /** The relay's id. */
   readonly id: string;
   readonly stats: Stats;
+  readonly metrics: Metrics;
   readonly logger: Logger;
   readonly timing: Partial<RelayTiming> | undefined;
   readonly hooks: LocalHooks | undefined;
@@ -81,7 +83,7 @@ export interface Parts {
  * Makes every part. The only place where they all know of each other; each is handed what was made above it, and observers hear in the
  * order of their lists.
  */
-export function createParts({ config, id, stats, logger, timing = {}, hooks: local, onFatal }: PartsOptions): Parts {
+export function createParts({ config, id, stats, metrics, logger, timing = {}, hooks: local, onFatal }: PartsOptions): Parts {
   const trouble = (stage: string) => (error: unknown) => logger.redisTrouble(error, stage);
   const failure = (stage: string) => (error: unknown) => logger.failure(stage, error);
   const refused = (error: BellwireError): void => stats.refuse(error.code);
@@ -96,7 +98,9 @@ export function createParts({ config, id, stats, logger, timing = {}, hooks: loc
       fatal: (message) => onFatal?.(message),
     },
   });
+  metrics.gauge("redis_up", "1 while the log can be read and heard", () => (stores.log.status.up ? 1 : 0));
   const connections = new Set<Connection>();
+  metrics.gauge("connections", "Connections open on this relay", () => connections.size);
   const revocations = new Revocations({
     store: stores.revocations,
     every: timing.reread ?? REREAD_MS,
@@ -105,6 +109,7 @@ export function createParts({ config, id, stats, logger, timing = {}, hooks: loc
     },
     onTrouble: trouble("revocations"),
   });
+  metrics.gauge("revocations", "Revocations in force that this relay knows", () => revocations.size);
   const now = (): number => revocations.now;
   const hooks = createHooks({ config, stats, logger, local });
   const keyring = new Keyring(config.keys, config.siteKeys);
@@ -125,6 +130,7 @@ export function createParts({ config, id, stats, logger, timing = {}, hooks: loc
     sockets: () => connections.size,
     checked: () => revocations.current(),
     timing,
+    metrics,
   });
   const tickets = new TicketSender(admission.tickets);
   const lifetimes = new Lifetimes({
@@ -139,6 +145,7 @@ export function createParts({ config, id, stats, logger, timing = {}, hooks: loc
     stores,
     onUndelivered: (message) => logger.warn(message),
     onTrouble: (error, stage) => logger.redisTrouble(error, stage),
+    metrics,
   });
   const refusals = new RefusalLog({ say: (message, fields) => logger.refused(message, fields) });
   const watchers = new Watchers();
@@ -147,7 +154,11 @@ export function createParts({ config, id, stats, logger, timing = {}, hooks: loc
     admission,
     limits: { ...config.limits, perConnection: config.limits.subscriptionsPerConnection, perFrame: config.limits.subscriptionsPerFrame },
     observers: [lifetimes, ...attendance.subscriptionObservers, watchers],
-    onRefused: (site, error) => refusals.refused(site, "subscription", error),
+    onRefused: (site, error) => {
+      stats.refusedSubscriptions.add(error.code);
+      refusals.refused(site, "subscription", error);
+    },
+    metrics,
   });
   const personal = new ServerSubscriptions({
     subscriptions,

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Server as HttpServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
-import { filterObject } from "@bellwire/protocol";
+import { filterObject, type Code } from "@bellwire/protocol";
 import type { Transport } from "@bellwire/emitter";
 import type { Config } from "../config/config.js";
 import type { ClusterCounts } from "../control/counts.js";
@@ -17,7 +17,7 @@ import { Farewell } from "../http/farewell.js";
 import { registerHealth, type Readiness } from "../http/health.js";
 import { isSocketPath, rewriteRequests } from "../http/rewrite.js";
 import { createLogger, type Logger } from "../observe/logger.js";
-import { registerMetrics } from "../observe/metrics.js";
+import { Metrics } from "../observe/metrics.js";
 import { StallWatch } from "../observe/stall.js";
 import { Stats } from "../observe/stats.js";
 import { Rotation } from "../pacing/rotation.js";
@@ -53,7 +53,8 @@ const TICKET_TICK_MS = 1000;
 export class Relay {
   readonly id: string = randomBytes(8).toString("hex");
   readonly config: Config;
-  readonly stats: Stats = new Stats();
+  readonly #metrics: Metrics = new Metrics();
+  readonly stats: Stats = new Stats(this.#metrics);
   /** Undefined on a relay that is switched off: it serves health only. */
   readonly gateway: Gateway | undefined;
   readonly #parts: Parts;
@@ -74,10 +75,11 @@ export class Relay {
     this.#logger = logger;
     this.#takesConnections = takesConnections;
     this.#server = server;
-    const parts = createParts({ config, id, stats, logger, timing, hooks, onFatal });
+    const parts = createParts({ config, id, stats, metrics: this.#metrics, logger, timing, hooks, onFatal });
     this.#parts = parts;
-    this.#app = createApp(logger);
-    this.#internal = config.internalPort === undefined ? undefined : createApp(logger);
+    const refused = (code: Code): void => stats.refusedRequests.add(code);
+    this.#app = createApp(logger, refused);
+    this.#internal = config.internalPort === undefined ? undefined : createApp(logger, refused);
     for (const app of this.#apps) registerHealth(app, () => this.readiness());
     if (config.enabled) {
       registerBundle(this.#app);
@@ -130,7 +132,7 @@ export class Relay {
 
   #registerInternal(app: FastifyInstance): void {
     const { config, stats } = this;
-    const { feeds, control, attendance, stores, connections, subscriptions } = this.#parts;
+    const { control, attendance, stores } = this.#parts;
     const { log } = stores;
     const keys = new ApiKeys(config.apiKeys);
     registerApi(app, {
@@ -143,15 +145,8 @@ export class Relay {
       watched: (site, topic, filter) => control.watched(site, topic, filterObject(filter)),
     });
     registerControl(app, { keys, send: (command) => control.send(command), counts: () => this.counts() });
-    registerMetrics(app, stats, {
-      connections: () => connections.size,
-      subscriptions: () => subscriptions.count,
-      sites: () => this.gateway?.siteCount ?? 0,
-      feeds: () => feeds.size,
-      suspendedFeeds: () => feeds.suspended,
-      cachedMessages: () => feeds.cached,
-      redisUp: () => (log.status.up ? 1 : 0),
-    });
+    this.#metrics.gauge("sites", "Sites with a connection on this relay", () => this.gateway?.siteCount ?? 0);
+    this.#metrics.serve(app);
   }
 
   /** Starts listening. @throws ConfigError where a port is taken */

@@ -99,6 +99,7 @@ export class Gateway {
         answer(allowed ? null : "Origin not allowed", allowed);
       },
     });
+    this.#io.engine.on("connection_error", ({ message }: { message: string }) => this.#reception.refusedHandshake(message));
     encodesRaw(this.#io.encoder);
     this.#doorstep = new Doorstep(this.#io, {
       maxFrameBytes: options.maxFrameBytes,
