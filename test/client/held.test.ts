@@ -64,6 +64,50 @@ describe("subscriptions that the server made", () => {
     expect(ended.map(({ id, error }) => [id, error.code])).to.deep.equal([["$1", "revoked"]]);
   });
 
+  it("end by topic and filter, since the next connection gives their ids to others", async () => {
+    const client = stage.client({ lazy: false });
+    const messages = heard();
+    const ended: ClientEvents["unsubscribed"][] = [];
+    client.on("message", messages);
+    client.on("unsubscribed", (event) => ended.push(event));
+    const refuse = (id: string, topic: string): void =>
+      void stage.relay.socket.emit("unsubscribed", { id, topic, filter: [], error: { code: "limit", message: "no", retry: "later" } });
+    await state(client, "connected");
+    made({ id: "$1", topic: "A" });
+    made({ id: "$2", topic: "B" });
+    await settled(client);
+    stage.relay.cut();
+    await until(() => stage.relay.auths.length === 2 && client.state === "connected");
+    made({ id: "$1", topic: "A" });
+    refuse("$1", "B"); // has not been made on this connection
+    refuse("$7", "C"); // nor on any before
+    refuse("s1", "A"); // no id of the server's
+    stage.relay.messages("A", [6, 0, {}]);
+    await messages.count(1);
+    expect(ended.map(({ id, topic, error }) => [id, topic, error.code])).to.deep.equal([
+      ["$1", "B", "limit"],
+      ["$7", "C", "limit"],
+    ]);
+  });
+
+  it("keep their place where they could not be made for now, and lose it where they ended for good", async () => {
+    const client = stage.client({ lazy: false });
+    const messages = heard();
+    client.on("message", messages);
+    const end = (topic: string, code: string, retry: string): void =>
+      void stage.relay.socket.emit("unsubscribed", { id: "$1", topic, filter: {}, error: { code, message: "no", retry } });
+    await state(client, "connected");
+    for (const topic of ["A", "B"]) made({ topic });
+    end("A", "limit", "later");
+    end("B", "not-found", "never");
+    for (const topic of ["A", "B"]) stage.relay.messages(topic, [6, 0, {}]);
+    await settled(client);
+    expect(messages.all).to.deep.equal([]);
+    stage.relay.cut();
+    await until(() => stage.relay.auths.length === 2);
+    expect(stage.relay.auths[1]?.since).to.deep.equal([{ topic: "A", filter: {}, epoch: "e1", offset: 5 }]);
+  });
+
   it("are forgotten with close(), since somebody else may come next", async () => {
     const client = stage.client({ lazy: false });
     await state(client, "connected");

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import type { ServerSubscribed, SubscribeResult, WireError } from "@bellwire/protocol";
 import type { RawClient } from "../support/socket.js";
+import { connectToken } from "../support/tokens.js";
 import { codeOf, eventually, publish, request, Stage } from "./stage.js";
 
 interface Unsubscribed {
@@ -36,6 +37,21 @@ describe("a subscription that the server can't make", () => {
     expect(heard.subscribed[1]).to.deep.include({ topic: "second", filter: { id: 5 } });
     await publish(relay, "second", { id: 5 });
     await client.until(() => client.messages("second").length === 1);
+  });
+
+  it("begins where the client was before, once there is room", async () => {
+    const relay = await stage.relay({ file: { limits: { subscriptionsPerConnection: 1 } } });
+    const { epoch, offset } = await publish(relay, "second", { n: 1 });
+    for (const n of [2, 3]) await publish(relay, "second", { n });
+    const token = connectToken(relay.appKey, { subscriptions: [{ topic: "first" }, { topic: "second" }] });
+    const client = stage.client(relay, { auth: { v: 1, token, since: [{ topic: "second", epoch, offset }] } });
+    const heard = told(client);
+    await client.hello;
+    await eventually(() => heard.unsubscribed.length === 1, "one is not made");
+    await client.emit("unsubscribe", [heard.subscribed[0]?.id]);
+    await eventually(() => heard.subscribed.length === 2, "it is tried again", 10_000);
+    expect(heard.subscribed[1]).to.deep.include({ topic: "second", resync: false });
+    expect(heard.subscribed[1]?.messages.map(([, , data]) => data)).to.deep.equal([{ n: 2 }, { n: 3 }]);
   });
 
   it("fails no less loudly at the last step: where a topic has no room for another combination of keys", async () => {

@@ -98,12 +98,20 @@ export class Held {
     this.#parts.report(new ClientError({ code: "limit", message, retry: "never" }));
   }
 
+  /**
+   * By topic and filter: ids are another connection's the next time, and what could not be made comes without a `subscribed` before it.
+   */
   unsubscribed(event: JsonObject): void {
-    for (const [key, wire] of this.#byKey) {
-      if (wire.id !== event.id) continue;
-      this.#remove(key, wire);
-      this.#parts.emit("unsubscribed", { id: wire.id, ...wire.request, error: new ClientError(asObject(event.error)) });
-    }
+    const { id, topic } = event;
+    if (typeof id !== "string" || !id.startsWith("$") || !isTopic(topic)) return;
+    const filter = parseFilter(event.filter);
+    const key = topic + filter.canonical;
+    const wire = this.#byKey.get(key);
+    const error = new ClientError(asObject(event.error));
+    // The relay tries again what failed for now, and needs to be told then where it was.
+    if (wire !== undefined && error.retry === "later") wire.status = "wanted";
+    else if (wire !== undefined) this.#remove(key, wire);
+    this.#parts.emit("unsubscribed", { id, topic, filter: filterObject(filter), error });
   }
 
   down(): void {

@@ -27,6 +27,12 @@ export class HeldSubscriptions {
   end(topic: string, filter: ParsedFilter): void {
     this.#begun.delete(nameOf(topic, filter));
   }
+
+  /** It could not be made: made later, it begins where the client is all the same. */
+  unmade(topic: string, filter: ParsedFilter, since: Since): void {
+    this.end(topic, filter);
+    if ("position" in since) this.#since.set(nameOf(topic, filter), since.position);
+  }
 }
 
 /**

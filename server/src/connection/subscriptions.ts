@@ -166,7 +166,7 @@ export class Subscriptions {
     const step = await this.#prepareHeld(connection, { id, topic, filter, since }, proof);
     const result = "error" in step ? step.error : this.#join(connection, step);
     if (result instanceof BellwireError) {
-      connection.held.end(shownTopic, filter);
+      connection.held.unmade(shownTopic, filter, since);
       // Ended by somebody before it was made: whoever did knows of it.
       if (connection.closed || !("error" in step || step.intent.wanted)) return undefined;
       this.#tellUnsubscribed(connection, { id, topic, filter }, result);
