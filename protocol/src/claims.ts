@@ -103,15 +103,23 @@ export function parseConnectClaims(payload: unknown, site: string, now: number):
  * @throws BellwireError `token-invalid`, `token-expired`, `wrong-site`, or `forbidden` where it was issued to somebody else
  */
 export function parseSubscribeClaims(payload: unknown, connection: Identity, now: number): SubscribePermit {
-  const claims = parseCommon(payload, SUBSCRIBE_AUDIENCE, connection.site, now);
-  if (claims.user !== connection.user) throw new BellwireError("forbidden", "The subscribe token was issued to another user");
+  const { user, session, ...permit } = readSubscribeClaims(payload, connection.site, now);
+  if (user !== connection.user) throw new BellwireError("forbidden", "The subscribe token was issued to another user");
   // Without a user only the session tells two visitors apart.
-  if (connection.user === "" && claims.session !== connection.session) {
+  if (connection.user === "" && session !== connection.session) {
     throw new BellwireError("forbidden", "The subscribe token was issued to another session");
   }
-  const { source } = claims;
+  return permit;
+}
+
+/**
+ * The same where nobody is known yet whom it would have to be issued to.
+ * @throws BellwireError `token-invalid`, `token-expired` or `wrong-site`
+ */
+export function readSubscribeClaims(payload: unknown, site: string, now: number): SubscribePermit & Omit<Identity, "site"> {
+  const { user, session, iat, jti, until, source } = parseCommon(payload, SUBSCRIBE_AUDIENCE, site, now);
   const grants = orInvalid("grants", () => (source.grants === undefined ? [parseGrant(source)] : parseGrants(source.grants)));
-  return { iat: claims.iat, jti: claims.jti, until: claims.until, grants };
+  return { user, session, iat, jti, until, grants };
 }
 
 interface Common {

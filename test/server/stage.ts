@@ -5,6 +5,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { expect } from "chai";
 import type { SubscribeResult, Subscribed, WireError } from "@bellwire/protocol";
 import { createTestRelay, type TestRelay, type TestRelayOptions } from "@bellwire/server/testing";
+import { EventStream, type StreamOptions } from "../support/event-stream.js";
 import { socketOf } from "../support/relay-sockets.js";
 import { RawClient, type RawOptions } from "../support/socket.js";
 
@@ -59,6 +60,13 @@ export class Stage {
     const client = this.client(relay, options);
     await client.hello;
     return client;
+  }
+
+  /** An answer to a request for events. */
+  async stream(relay: TestRelay, options: Partial<StreamOptions> = {}): Promise<EventStream> {
+    const stream = await EventStream.open({ url: relay.httpUrl, appKey: relay.appKey, ...options });
+    this.#closers.push(() => stream.close());
+    return stream;
   }
 
   /** A file in a folder of its own. */

@@ -5,6 +5,8 @@ import {
   filterObject,
   parseConnectClaims,
   parseSubscribeClaims,
+  readSubscribeClaims,
+  SUBSCRIBE_AUDIENCE,
   type ParsedFilter,
   type SubscribePermit,
 } from "@bellwire/protocol";
@@ -16,7 +18,7 @@ import type { Keyring } from "./keyring.js";
 import { authoritiesFor, dated, relisted, type ConnectionPermit } from "./permits.js";
 import type { SubscriptionProof, TicketedProof, Tickets } from "./tickets.js";
 import { toBellwireError } from "../connection/failure.js";
-import { verifyToken } from "./tokens.js";
+import { isFor, verifyToken } from "./tokens.js";
 
 /** What of a subscription has to be allowed. */
 export interface SubscriptionQuestion {
@@ -91,10 +93,32 @@ export class Admission {
   async connect(site: string, auth: Readonly<Record<string, unknown>>, arrival: Arrival): Promise<AdmittedConnection> {
     await this.#revocations.current();
     const admitted = this.#byTicket(site, auth) ?? { permit: await this.#byTokenOrHook(site, auth, arrival), ticket: undefined };
-    if (admitted.permit.user === "" && !this.#anonymous(site)) {
-      throw new BellwireError("forbidden", "This site takes no anonymous connections: the token needs a sub");
-    }
-    return admitted;
+    return this.#known(admitted);
+  }
+
+  /**
+   * Admits whoever asks for a few subscriptions and nothing else: as `connect`, by a subscribe token alone, or by nothing where
+   * visitors may be anonymous and a hook decides on each subscription.
+   */
+  async visit(site: string, auth: Readonly<Record<string, unknown>>, arrival: Arrival): Promise<AdmittedConnection> {
+    const { token } = auth;
+    const { features } = this.#hooks;
+    const byHook = isAbsent(token) && !features.includes("connect") && features.includes("subscribe") && this.#anonymous(site);
+    if (!byHook && !isFor(SUBSCRIBE_AUDIENCE, token)) return this.connect(site, auth, arrival);
+    await this.#revocations.current();
+    const guest = { site, user: "", session: "", info: undefined, until: undefined, grants: [], subscriptions: [], guest: true } as const;
+    if (byHook) return { permit: { ...guest, iat: this.#clocks.now, jti: undefined }, ticket: undefined };
+    const claims = verifyToken(this.#keyring, site, token);
+    const issued = this.#issued(claims, site);
+    const { user, session, iat, jti } = readSubscribeClaims(claims, site, seconds());
+    const permit = this.#fresh(claims, { ...guest, user, session, iat: issued ?? iat, jti }, arrival.client);
+    return this.#known({ permit, ticket: undefined });
+  }
+
+  #known(admitted: AdmittedConnection): AdmittedConnection {
+    const { user, site } = admitted.permit;
+    if (user !== "" || this.#anonymous(site)) return admitted;
+    throw new BellwireError("forbidden", "This site takes no anonymous connections: the token needs a sub");
   }
 
   #byTicket(site: string, { ticket, token, client }: Readonly<Record<string, unknown>>): AdmittedConnection | undefined {

@@ -10,6 +10,8 @@ export interface DatedGrant extends ParsedGrant {
 export interface ConnectionPermit extends ConnectPermit {
   readonly grants: readonly DatedGrant[];
   readonly subscriptions: readonly DatedGrant[];
+  /** Came without a connection token: it has what it asked for and was allowed, and nothing that its user has besides. */
+  readonly guest?: true;
 }
 
 /** What allowed a grant or a listed subscription of a connection. */

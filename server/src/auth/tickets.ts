@@ -50,8 +50,9 @@ export class Tickets {
     this.life = timing.life;
   }
 
-  /** A ticket for a connection, or null where tickets are off, run out, or would be too long to be worth it. */
+  /** A ticket for a connection, or null where tickets are off, run out, or would be too long to be worth it, and for a guest. */
   forConnection(permit: ConnectionPermit, now: number): string | null {
+    if (permit.guest === true) return null; // it would be one for all that its user may
     const expires = this.#expiry(oldestOf(permit), permit.until, now);
     if (expires === undefined) return null;
     const body = Buffer.from(

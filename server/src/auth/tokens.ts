@@ -23,6 +23,17 @@ export function verifyToken(keyring: Keyring, site: string, token: unknown): unk
   throw new BellwireError("token-invalid", faultOf(token));
 }
 
+/** Whether a token says that it is for this audience, whoever signed it: what it is to be checked as. */
+export function isFor(audience: string, token: unknown): boolean {
+  if (typeof token !== "string" || token.length > limits.tokenLength) return false;
+  try {
+    const { aud } = (decode(token) as { payload: { aud?: unknown } }).payload;
+    return [aud].flat().includes(audience);
+  } catch {
+    return false;
+  }
+}
+
 function keyId(token: string): string | undefined {
   try {
     const { kid } = (decode(token) as { header: { kid?: unknown } }).header;

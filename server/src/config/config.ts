@@ -3,7 +3,7 @@ import { parseKey } from "@bellwire/emitter/publication";
 import type { LogLimits } from "@bellwire/emitter/redis";
 import type { KeySet } from "../auth/keyring.js";
 import type { HookSettings } from "../hooks/settings.js";
-import type { AllowedOrigins } from "../socket/origins.js";
+import type { AllowedOrigins } from "../http/origins.js";
 import type { DrainTiming } from "../relay/drain.js";
 import { emptyFile, readConfigFile, type FileConfig, readInlineConfig, type FileInput } from "./file.js";
 import { ConfigError, Reader, type Environment } from "./reader.js";

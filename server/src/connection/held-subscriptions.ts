@@ -1,14 +1,20 @@
 import { asObject, isReservedTopic, isTopic, parseFilter, parsePosition, type ParsedFilter, type Position } from "@bellwire/protocol";
 import type { Since } from "../feed/recovery.js";
 
+/** Where a client comes from with a subscription that the server makes; undefined: it never had it, or has had it since. */
+export type HeldSince = (topic: string, filter: ParsedFilter) => Since | undefined;
+
+const NEVER_HAD: HeldSince = () => undefined;
+
 /** Which subscriptions of one connection the server made, and where the client left those that it had before. */
 export class HeldSubscriptions {
   readonly #begun = new Set<string>();
-  readonly #since: Map<string, Position>;
+  readonly #since: HeldSince;
+  /** Where those begin that could not be made for now; undefined where there were none. */
+  #unmade: Map<string, Since> | undefined;
   #count = 0;
 
-  /** @param since where the client is, by what `nameOf` gives */
-  constructor(since: Map<string, Position> = new Map()) {
+  constructor(since: HeldSince = NEVER_HAD) {
     this.#since = since;
   }
 
@@ -17,11 +23,11 @@ export class HeldSubscriptions {
     const name = nameOf(topic, filter);
     if (this.#begun.has(name)) return undefined;
     this.#begun.add(name);
-    const position = this.#since.get(name);
-    this.#since.delete(name);
     // A personal topic's name, which begins with $ too, is its id.
     const id = isReservedTopic(topic) ? topic : `$${++this.#count}`;
-    return { id, since: position === undefined ? { first: true, replay: true } : { position } };
+    const since = this.#unmade?.get(name) ?? this.#since(topic, filter);
+    this.#unmade?.delete(name);
+    return { id, since: since ?? { first: true, replay: true } };
   }
 
   end(topic: string, filter: ParsedFilter): void {
@@ -31,7 +37,7 @@ export class HeldSubscriptions {
   /** It could not be made: made later, it begins where the client is all the same. */
   unmade(topic: string, filter: ParsedFilter, since: Since): void {
     this.end(topic, filter);
-    if ("position" in since) this.#since.set(nameOf(topic, filter), since.position);
+    if (!("first" in since)) (this.#unmade ??= new Map<string, Since>()).set(nameOf(topic, filter), since);
   }
 }
 
@@ -50,7 +56,13 @@ export function parseHeldSince(value: unknown, most: number): HeldSubscriptions 
       // Left out.
     }
   }
-  return since.size === 0 ? undefined : new HeldSubscriptions(since);
+  if (since.size === 0) return undefined;
+  return new HeldSubscriptions((topic, filter) => {
+    const name = nameOf(topic, filter);
+    const position = since.get(name);
+    since.delete(name); // one that is made anew begins anew
+    return position === undefined ? undefined : { position };
+  });
 }
 
 /** A topic holds no brace, so the name can be read in one way only. */

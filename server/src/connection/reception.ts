@@ -65,15 +65,18 @@ export class Reception implements ConnectionHost {
     this.maxWaitingBytes = options.maxWaitingBytes;
   }
 
-  /** Admits somebody to a site, or rejects; either way nothing is left behind. */
-  async admit(site: string, { id, auth, headers }: Caller): Promise<Admitted> {
+  /**
+   * Admits somebody to a site, or rejects; either way nothing is left behind.
+   * @param as what the admission takes them for
+   */
+  async admit(site: string, { id, auth, headers }: Caller, as: "connect" | "visit" = "connect"): Promise<Admitted> {
     const refusal = this.#options.refusal();
     if (refusal !== undefined) throw refusal;
     // In Java, `auth` is a map of strings.
     if (auth.v !== undefined && auth.v !== VERSION && auth.v !== String(VERSION))
       throw new BellwireError("unsupported", `This relay speaks version ${VERSION}`);
     const arrival: Arrival = { id, client: clientId(auth.client), headers: this.#options.passedHeaders(headers) };
-    return { arrival, admitted: await this.#options.admission.connect(site, auth, arrival) };
+    return { arrival, admitted: await this.#options.admission[as](site, auth, arrival) };
   }
 
   /** Says hello to whoever was admitted; from now on the connection is one of the relay's, until it is `gone`. */

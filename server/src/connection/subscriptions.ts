@@ -25,7 +25,8 @@ import { Subscription, type EndSubscription, type Connection, type Intent } from
 import { HeldSubscriptions } from "./held-subscriptions.js";
 import type { SubscriptionObserver } from "./observers.js";
 import { leaveRooms, releaseRooms, RoomBudget, type RoomLimits } from "./room-budget.js";
-import { parseId, parseIds, parseSubscribeItem, parseSubscribeList, type SubscribeRequest } from "./subscribe-item.js";
+import type { Admitted, Begun, Frame, Prepared, Refused, Step } from "./subscribe-step.js";
+import { parseId, parseIds, parseSubscribeItem, parseSubscribeList } from "./subscribe-item.js";
 
 export interface SubscriptionLimits extends RoomLimits {
   /** Subscriptions of one connection. */
@@ -45,39 +46,6 @@ export interface SubscriptionsOptions {
   readonly metrics?: Metrics;
 }
 
-/** What is to be subscribed, and what allows it. */
-interface Admitted {
-  readonly request: Pick<SubscribeRequest, "id" | "topic" | "filter" | "since">;
-  readonly proof: SubscriptionProof;
-  /** One to go on with; undefined where a new one is to be made. */
-  readonly ticket: string | undefined;
-  readonly info?: unknown;
-  readonly granted?: boolean;
-  readonly held: boolean;
-}
-
-/** What the items of one frame share. */
-interface Frame {
-  readonly rooms: RoomBudget;
-  readonly answers: Answers;
-}
-
-/** An item on its way: admitted, its feed claimed. */
-interface Prepared extends Admitted {
-  readonly intent: Intent;
-  readonly feed: Feed;
-  readonly older: Older | undefined;
-  readonly answers: Answers;
-}
-
-/** An id taken for a subscription under way. */
-interface Begun {
-  readonly id: string;
-  readonly intent: Intent;
-}
-
-type Refused = { readonly id: string; readonly error: BellwireError };
-
 /** The ids of what everybody has: it takes nobody's room. */
 const PERSONAL = ["$user", "$session"];
 
@@ -86,8 +54,6 @@ const OLDER_MS = 3000;
 
 /** The position of a feed that never read its log. */
 const UNKNOWN: Position = { epoch: "", offset: 0 };
-
-type Step = Prepared | Refused;
 
 /** Makes and ends subscriptions of connections. */
 export class Subscriptions {
@@ -119,8 +85,14 @@ export class Subscriptions {
   /**
    * Answers a `subscribe` frame. What takes time comes first (tokens, feeds, older messages); then reading the heads, joining
    * and handing the results to `ack` are one synchronous step, so that no message falls between an ack and what follows it.
+   * @param whole nothing is made where an item is refused; the results are then those of the refused ones
    */
-  async subscribe(connection: Connection, list: unknown, ack: (reply: { results: SubscribeResult[] }) => void): Promise<void> {
+  async subscribe(
+    connection: Connection,
+    list: unknown,
+    ack: (reply: { results: SubscribeResult[] }) => void,
+    whole: boolean = false,
+  ): Promise<void> {
     const items = parseSubscribeList(list, this.limits.perFrame);
     const admit = this.#admission.forFrame(connection);
     const frame: Frame = { rooms: new RoomBudget(this.limits), answers: new Answers(connection) };
@@ -129,8 +101,20 @@ export class Subscriptions {
     const prepare = (item: Record<string, unknown>, begin: Begun | Refused): Promise<Step> =>
       "error" in begin ? Promise.resolve(begin) : this.#prepareItem(connection, item, begin, frame, admit);
     const steps = await Promise.all(items.map((item, i) => prepare(item, begun[i] as Begun | Refused)));
-    const results = steps.map((step) => this.#finish(connection, step));
+    const refused = whole && steps.some((step) => "error" in step);
+    const results = refused ? this.#abandon(connection, steps) : steps.map((step) => this.#finish(connection, step));
     if (!connection.closed) ack({ results });
+  }
+
+  /** Makes nothing of what is prepared. Answers for what is refused. */
+  #abandon(connection: Connection, steps: readonly Step[]): SubscribeResult[] {
+    return steps.flatMap((step) => {
+      if ("error" in step) return [this.#refuse(connection, step.id, step.error)];
+      this.#settle(connection, step.request.id, step.intent);
+      releaseRooms(connection, step.intent);
+      this.#feeds.release(step.feed);
+      return [];
+    });
   }
 
   #prepareItem(
@@ -157,6 +141,7 @@ export class Subscriptions {
    * @param by what decided it, and when
    */
   async hold(connection: Connection, topic: string, filter: ParsedFilter, by: Permit): Promise<BellwireError | undefined> {
+    if (connection.permit.guest === true) return undefined; // it is nobody's page, and has what it asked for
     connection.held ??= new HeldSubscriptions();
     const shownTopic = topicAsShown(topic);
     const begun = connection.held.begin(shownTopic, filter);

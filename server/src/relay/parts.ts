@@ -41,6 +41,8 @@ const NO_HEADERS = Object.freeze({});
 export interface RelayTiming extends FeedTiming {
   /** How often stored revocations are read again where nothing calls for it. */
   readonly reread: number;
+  /** How often a stream of events says that it is there. */
+  readonly comment: number;
   /** Seconds, for whoever can't be prolonged because the backend is away. */
   readonly grace: number;
 }

@@ -24,6 +24,8 @@ import { Rotation } from "../pacing/rotation.js";
 import type { Connection } from "../connection/connection.js";
 import type { Reception } from "../connection/reception.js";
 import { Gateway } from "../socket/gateway.js";
+import { isAllowedOrigin } from "../http/origins.js";
+import { isEventsPath, registerEvents } from "../sse/events.js";
 import type { Subscriptions } from "../connection/subscriptions.js";
 import type { TopicLog } from "../stores/log.js";
 import type { DrainTiming } from "./drain.js";
@@ -96,8 +98,11 @@ export class Relay {
         lifetimes,
         presence: (connection, topic) => attendance.ask(connection, topic),
       });
+      // On the public port, whatever else of `/v1` is inside.
+      const allowed = (origin: string | undefined): boolean => this.#allowed(origin);
+      this.#closers.push(registerEvents(this.#app, { reception, subscriptions, allowed, comment: timing?.comment }));
     }
-    for (const { server: http } of this.#apps) this.#farewell.watch(http, isSocketPath, server === undefined || http !== this.#app.server);
+    for (const { server: http } of this.#apps) this.#farewell.watch(http, staysOpen, server === undefined || http !== this.#app.server);
     // After the gateway, which puts itself before every listener that is there.
     rewriteRequests(this.#app.server, {
       prefix: this.#prefix,
@@ -196,6 +201,13 @@ export class Relay {
     this.#logger.listening(this.port);
   }
 
+  #allowed(origin: string | undefined): boolean {
+    const { origins } = this.config;
+    const allowed = isAllowedOrigin(origins, origin);
+    if (!allowed) this.#logger.originRefused(origin as string, origins === "localhost" ? [] : origins);
+    return allowed;
+  }
+
   get #publicPath(): string {
     return this.config.publicUrl.pathname.replace(/\/+$/, "");
   }
@@ -279,6 +291,11 @@ export class Relay {
     for (const close of this.#closers) close();
     await this.#parts.close();
   }
+}
+
+/** Whether the answer to a request waits for something to be told: the relay ends it by itself when it leaves. */
+function staysOpen(url: string): boolean {
+  return isSocketPath(url) || isEventsPath(url);
 }
 
 function portOf(app: FastifyInstance): number {

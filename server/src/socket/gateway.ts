@@ -16,7 +16,7 @@ import { parseHeldSince } from "../connection/held-subscriptions.js";
 import type { Lifetimes } from "../connection/lifetimes.js";
 import type { Admitted, Reception } from "../connection/reception.js";
 import { Namespaces } from "./namespaces.js";
-import { isAllowedOrigin, type AllowedOrigins } from "./origins.js";
+import { isAllowedOrigin, type AllowedOrigins } from "../http/origins.js";
 import { refresh, type RefreshOptions } from "../connection/refresh.js";
 import { Refusals } from "./refusals.js";
 import { RoomlessAdapter } from "./roomless-adapter.js";
