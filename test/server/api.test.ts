@@ -253,7 +253,7 @@ describe("the OpenAPI document", () => {
     );
     expect([...operations.keys()]).to.have.members([
       ...["publish", "subscribe", "unsubscribe", "disconnect", "revoke", "history", "presence", "watched", "counts"],
-      ...["openapi", "healthz", "readyz", "metrics"],
+      ...["events", "openapi", "healthz", "readyz", "metrics"],
     ]);
 
     const ajv = new Ajv2020({ strict: false });

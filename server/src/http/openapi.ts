@@ -1,4 +1,5 @@
 import { codes, limits } from "@bellwire/protocol";
+import { eventPaths, eventSchemas } from "./openapi-events.js";
 import { controlPaths, controlSchemas } from "./openapi-control.js";
 import {
   CLIENT,
@@ -67,6 +68,7 @@ export function openApi(): Schema {
       },
       ...readPaths(),
       ...controlPaths(),
+      ...eventPaths(),
       "/v1/openapi.json": {
         get: {
           operationId: "openapi",
@@ -104,7 +106,10 @@ export function openApi(): Schema {
       },
     },
     components: {
-      securitySchemes: { key: { type: "http", scheme: "bearer", description: "REALTIME_API_KEY, or a key of the configuration file" } },
+      securitySchemes: {
+        key: { type: "http", scheme: "bearer", description: "REALTIME_API_KEY, or a key of the configuration file" },
+        token: { type: "http", scheme: "bearer", description: "A connection token, or a subscribe token" },
+      },
       schemas: {
         Message: {
           type: "object",
@@ -156,6 +161,7 @@ export function openApi(): Schema {
         },
         ...readSchemas(),
         ...controlSchemas(),
+        ...eventSchemas(),
         Ready: {
           type: "object",
           required: ["status", "redis"],
