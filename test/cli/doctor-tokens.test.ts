@@ -116,7 +116,7 @@ describe("the command bellwire doctor, about a backend", function () {
 
   it("goes on behind a proxy that keeps health and API inside", async () => {
     const relay = await stage.relay({ env: { REALTIME_INTERNAL_PORT: "0" } });
-    // As deploy/nginx does: sockets and the bundle alone.
+    // As deploy/nginx does: sockets, events and the bundle alone.
     const proxy = await proxyTo(relay.port);
     const inside = { ...settingsOf(relay), REALTIME_WS_HOST: "127.0.0.1", REALTIME_PUBLIC_URL: proxy.replace("http", "ws") };
     const there = await run(stage, ["doctor"], { ...inside, REALTIME_INTERNAL_PORT: String(relay.relay.internalPort) });
@@ -132,11 +132,11 @@ describe("the command bellwire doctor, about a backend", function () {
 
   async function proxyTo(port: number): Promise<string> {
     const { createServer: createTcp, connect } = await import("node:net");
-    // By the first line only: a connection that asks for anything but Socket.IO gets 404.
+    // By the first line only: a connection that asks for anything but Socket.IO or events gets 404.
     const server = createTcp((client) => {
       client.on("error", () => undefined);
       client.once("data", (first: Buffer) => {
-        if (!/^\w+ \/socket\.io\//.test(first.toString("latin1"))) {
+        if (!/^\w+ \/(?:socket\.io\/|v1\/sites\/[^/]+\/events)/.test(first.toString("latin1"))) {
           client.end("HTTP/1.1 404 Not Found\r\nServer: nginx\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
           return;
         }

@@ -56,6 +56,15 @@ export function httpAddress(url: URL, path: string = ""): string {
   return `${url.protocol.replace("ws", "http")}//${url.host}${url.pathname.replace(/\/+$/, "")}${path}`;
 }
 
+/** Where a relay answers a request for events. @param subscribe the items; none: what the token brings */
+export function eventsAddress(url: URL, site: string, subscribe: readonly object[]): string {
+  const query = subscribe.length === 0 ? "" : `?${new URLSearchParams({ subscribe: JSON.stringify(subscribe) }).toString()}`;
+  // A path may be that of Socket.IO's clients in full.
+  const base = new URL(url);
+  base.pathname = base.pathname.replace(/\/socket\.io\/*$/, "");
+  return httpAddress(base, `/v1/sites/${site}/events${query}`);
+}
+
 /** An address as people write it, without secrets. */
 export function shownAddress({ protocol, host, pathname }: URL): string {
   return `${protocol}//${host}${pathname.replace(/\/+$/, "")}`;

@@ -1,10 +1,10 @@
 import { BellwireError } from "@bellwire/protocol";
 import { readCount, readFilter, readSite, readTopic } from "./arguments.js";
 import { UsageError } from "./failure.js";
-import { Listener } from "./listener.js";
 import { printJson, say } from "./output.js";
 import { readSettings, shownAddress, signingKey } from "./settings.js";
-import { mintTokens, type Watcher } from "./tokens.js";
+import { Stream } from "./stream.js";
+import { mintToken, type Watcher } from "./tokens.js";
 
 export interface SubscribeFlags {
   readonly filter?: string;
@@ -28,30 +28,29 @@ export async function subscribe(siteText: string, topicText: string, flags: Subs
   const watcher: Watcher = { site, user, session, topic, filter };
   const { url } = readSettings(process.env);
   const key = signingKey(process.env, site);
-  await mintTokens(key, watcher).catch((error: unknown) => {
+  await mintToken(key, watcher).catch((error: unknown) => {
     throw error instanceof BellwireError ? new UsageError(error.message) : error;
   });
 
   const line = (value: object): void => {
     printJson(value);
-    if (--left === 0) listener.close();
+    if (--left === 0) stream.close();
   };
-  const listener = new Listener({
+  const stream = new Stream({
     url,
     site,
-    topic,
-    filter,
-    replay: flags.replay,
-    mint: () => mintTokens(key, watcher),
-    onMessage: (epoch, [offset, time, data], replay) => line({ topic, epoch, offset, time, data, ...(replay ? { replay } : {}) }),
-    onResync: (position, cause) => line({ topic, ...position, resync: true, cause }),
+    subscribe: [{ topic, filter, replay: flags.replay }],
+    mint: () => mintToken(key, watcher),
+    onMessage: ({ topic: name, epoch, offset, time, data }, replay) =>
+      line({ topic: name, epoch, offset, time, data, ...(replay ? { replay } : {}) }),
+    onResync: (position, cause) => line({ ...position, resync: true, cause }),
     onTrouble: say,
   });
   // A second one finds the system's own answer: the process ends.
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => listener.close());
-  listener.ready.then(
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stream.close());
+  stream.ready.then(
     () => say(`Listening to ${topic} on site ${site} at ${shownAddress(url)}; Ctrl-C ends`),
     () => undefined, // `ended` says it
   );
-  await listener.ended;
+  await stream.ended;
 }

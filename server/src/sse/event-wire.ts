@@ -67,6 +67,8 @@ export class EventWire implements Wire {
     }
     const lost = beginnings.flatMap(({ topic, position, resync }) => (resync && position !== undefined ? [{ topic, ...position }] : []));
     if (lost.length > 0) text += this.#event(resyncLines(lost, { spread, cause: "gap" }));
+    // Also where it says nothing new: from here on everything is live.
+    this.#sentId = "";
     return this.#send(text + this.#idAlone());
   }
 

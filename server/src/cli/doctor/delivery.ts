@@ -2,11 +2,11 @@ import { randomUUID } from "node:crypto";
 import { BellwireError, type WireError } from "@bellwire/protocol";
 import { ConfigError, type Environment } from "../../config/reader.js";
 import { within } from "@bellwire/emitter/time";
-import { Listener } from "../listener.js";
 import { openPublishing, type Way } from "../publishing.js";
 import { Failure, isAboutClocks } from "../failure.js";
 import { signingKey, type Settings, type SigningKey } from "../settings.js";
-import { mintTokens } from "../tokens.js";
+import { Stream } from "../stream.js";
+import { mintToken } from "../tokens.js";
 import { fail, ok, warn, type Finding } from "./finding.js";
 import { clockWords } from "./relay.js";
 
@@ -34,25 +34,21 @@ export async function* checkDelivery(settings: Settings, env: Environment, { sit
     return yield warn("subscription", "not tried: no APP_KEY to sign a token with", "bellwire init writes a .env with one");
   }
   const heard = new Map<unknown, () => void>();
-  const listener = new Listener({
+  const stream = new Stream({
     url: settings.url,
     site,
-    topic: TOPIC,
-    filter: {},
-    replay: false,
-    mint: () => mintTokens(key, { site, user, topic: TOPIC, filter: {} }),
-    onMessage: (_epoch, [, , data]) => heard.get(data.probe)?.(),
-    onResync: () => undefined,
-    onTrouble: () => undefined,
+    subscribe: [{ topic: TOPIC, filter: {}, replay: false }],
+    mint: () => mintToken(key, { site, user, topic: TOPIC, filter: {} }),
+    onMessage: ({ data }) => heard.get(data.probe)?.(),
   });
   try {
-    await within(listener.ready, SUBSCRIBE_MS, "Subscribing");
+    await within(stream.ready, SUBSCRIBE_MS, "Subscribing");
     yield ok("subscription", `of ${TOPIC} on site ${site} is confirmed`);
     for (const way of waysOf(settings)) yield await checkWay(settings, way, site, heard);
   } catch (error) {
     yield fail("subscription", (error as Error).message, subscriptionRemedy(error, ahead));
   } finally {
-    listener.close();
+    stream.close();
   }
 }
 

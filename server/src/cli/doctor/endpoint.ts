@@ -1,9 +1,9 @@
-import { randomUUID } from "node:crypto";
-import { asObject, parseWireError, siteNamespace, type JsonObject, type WireError } from "@bellwire/protocol";
-import { Manager } from "socket.io-client";
-import { isAboutClocks } from "../failure.js";
+import { asObject, parseWireError, type JsonObject, type WireError } from "@bellwire/protocol";
+import { within } from "@bellwire/emitter/time";
+import { Failure, isAboutClocks } from "../failure.js";
 import { reasonOf } from "../relay-answers.js";
 import { shownAddress } from "../settings.js";
+import { Stream } from "../stream.js";
 import { fail, ok, warn, type Finding } from "./finding.js";
 import { clockWords } from "./relay.js";
 
@@ -102,33 +102,17 @@ function claimsOf(token: string): JsonObject | undefined {
   }
 }
 
-/** Opens a connection and closes it again. @returns why it was refused, undefined where it was not */
+/** Opens a stream of events and closes it again. @returns why it was refused, undefined where it was not */
 async function connectWith(url: URL, site: string, token: string): Promise<WireError | undefined> {
-  const manager = new Manager(`${url.protocol}//${url.host}`, {
-    path: `${url.pathname.replace(/(\/socket\.io)?\/*$/, "")}/socket.io/`,
-    transports: ["websocket", "polling"],
-    tryAllTransports: true,
-    timeout: ANSWER_MS,
-    reconnection: false,
-    autoConnect: false,
-  });
-  const socket = manager.socket(siteNamespace(site), { auth: { v: 1, client: randomUUID(), token } });
+  const stream = new Stream({ url, site, subscribe: [], mint: async () => token });
   try {
-    return await new Promise<WireError | undefined>((resolve) => {
-      const late = setTimeout(
-        () => resolve(parseWireError({ code: "timeout", message: `No answer within ${ANSWER_MS} ms` })),
-        2 * ANSWER_MS,
-      );
-      late.unref();
-      socket.once("hello", () => resolve(undefined));
-      socket.once("connect_error", (error: Error & { data?: unknown }) => {
-        const refused = asObject(error.data)?.code !== undefined;
-        resolve(parseWireError(refused ? error.data : { code: "unavailable", message: error.message }));
-      });
-      socket.connect();
-    });
+    await within(stream.ready, ANSWER_MS, "Connecting");
+    return undefined;
+  } catch (error) {
+    if (error instanceof Failure && error.refusal !== undefined) return error.refusal;
+    return parseWireError({ code: "unavailable", message: (error as Error).message });
   } finally {
-    socket.disconnect();
+    stream.close();
   }
 }
 
