@@ -3,6 +3,7 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import { expect } from "chai";
 import type { FastifyInstance } from "fastify";
 import { BellwireError, parseFilter, type WireError } from "@bellwire/protocol";
+import { readConfig } from "@bellwire/server";
 import type { TestRelay } from "@bellwire/server/testing";
 import { ApiKeys } from "../../server/src/http/api-keys.js";
 import { registerApi, type ApiOptions } from "../../server/src/http/api.js";
@@ -173,7 +174,7 @@ describe("what can be asked about a topic", () => {
       keys: new ApiKeys([{ key: API_KEY, sites: undefined }]),
       log: new MemoryLog(),
       stats: new Stats(),
-      maxDataBytes: 4096,
+      settings: readConfig({}).settings,
       stall,
       ...more,
     });

@@ -271,10 +271,9 @@ describe("the settings", () => {
     it("may be YAML or JSON, with times as words or milliseconds", async () => {
       const yaml = "topics:\n  news.*: {log: {messages: 5, age: 1.5h}}\n  a: {log: {age: 500ms}}\ntickets:\n  life: 2m\n";
       const config = read({ REALTIME_CONFIG: await stage.file("bellwire.yaml", yaml) });
-      expect(config.logs).to.deep.equal([
-        ["news.*", { messages: 5, age: 5_400_000 }],
-        ["a", { messages: 1000, age: 500 }],
-      ]);
+      const { topic } = config.settings.of("acme");
+      expect(topic("news.today").log).to.deep.equal({ messages: 5, age: 5_400_000 });
+      expect(topic("a").log).to.deep.equal({ messages: 1000, age: 500 });
       expect(config.ticketLife).to.equal(120);
       const json = read({ REALTIME_CONFIG: await stage.file("bellwire.json", '{"tickets": {"life": 0}, "limits": {"dataBytes": 9}}') });
       expect(json.ticketLife).to.equal(0);

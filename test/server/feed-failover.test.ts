@@ -26,7 +26,7 @@ describe("after a failover", () => {
   beforeEach(() => {
     log = new Servers();
     const timing = { failover: FAILOVER_MS, compare: 3_600_000 };
-    feeds = new Feeds({ log, limits: [], observe: () => undefined, sockets: () => 0, failover: true, timing });
+    feeds = new Feeds({ log, observe: () => undefined, sockets: () => 0, failover: true, timing });
     stage.closeLater(() => [feeds.close(), log.close()]);
   });
 

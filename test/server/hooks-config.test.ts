@@ -2,7 +2,6 @@ import { createHmac, hkdfSync } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { expect } from "chai";
 import { ConfigError, readConfig, type Config } from "@bellwire/server";
-import { topicOptionsOf } from "../../server/src/config/topic-options.js";
 import { Signer, signingKeys } from "../../server/src/hooks/signing.js";
 import { APP_KEY } from "./hooks-backend.js";
 import { Stage } from "./stage.js";
@@ -92,10 +91,13 @@ hooks:
   });
 
   it("says what topics allow: by the first name that covers them, nothing by default", async () => {
-    const { topics } = await read(
+    const { settings } = await read(
       `topics: {"chat.*": {publish: true, presence: count}, "room.1": {presence: true}, "room.*": {publish: true}, a: {log: {messages: 5}}}`,
     );
-    const options = ["chat.lobby", "room.1", "room.2", "a", "chat", "$user"].map((topic) => topicOptionsOf(topics, topic));
+    const options = ["chat.lobby", "room.1", "room.2", "a", "chat", "$user"].map((topic) => {
+      const { publish, presence } = settings.of("acme").topic(topic);
+      return { publish, presence };
+    });
     expect(options).to.deep.equal([
       { publish: true, presence: "count" },
       { publish: false, presence: true },

@@ -176,7 +176,7 @@ describe("a feed that opens", () => {
       }
     }
     const log = new Slow();
-    const feeds = new Feeds({ log, limits: [], observe: () => undefined, sockets: () => 0, timing: { compare: 3_600_000 } });
+    const feeds = new Feeds({ log, observe: () => undefined, sockets: () => 0, timing: { compare: 3_600_000 } });
     stage.closeLater(() => [feeds.close(), log.close()]);
     const opened = await Promise.all(Array.from({ length: 500 }, (_, i) => feeds.claim("5", `T${i}`)));
     expect(opened.every(({ live }) => live)).to.equal(true);

@@ -94,7 +94,7 @@ describe("the last message at the start", () => {
   });
 
   it("is judged by the clock of Redis, whatever that of the relay says", async () => {
-    const log = new RedisLog({ target: redis.url, limits: [], relay: "clock", onError: () => undefined });
+    const log = new RedisLog({ target: redis.url, relay: "clock", onError: () => undefined });
     stage.closeLater(() => log.close());
     const client = new Redis(redis.url);
     stage.closeLater(() => client.disconnect());

@@ -63,8 +63,8 @@ describe("revocations that are not known yet", () => {
     const log = new MemoryLog();
     await log.start({ message: () => undefined, garbage: () => undefined, lost: () => undefined, restored: () => undefined });
     const checked = (): Promise<void> => revocations.current();
-    const feeds = new Feeds({ log, limits: [], observe: () => undefined, sockets: () => 0, checked, timing: { open: 20 } });
-    const keyring = new Keyring({ keys: [{ key: APP_KEY }] });
+    const feeds = new Feeds({ log, observe: () => undefined, sockets: () => 0, checked, timing: { open: 20 } });
+    const keyring = new Keyring(() => ({ keys: [{ key: APP_KEY }] }));
     const tickets = new Tickets(keyring, { life: 300 });
     const admission = new Admission({ hooks: createLocalHooks(), keyring, tickets, revocations, anonymous: () => true });
     const arrival = { id: "1", client: "page", headers: {} };

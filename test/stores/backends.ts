@@ -1,3 +1,4 @@
+import { DEFAULT_LOG } from "@bellwire/emitter/redis";
 import { randomUUID } from "node:crypto";
 import type { StoresListener } from "../../server/src/stores/stores.js";
 import { createStores } from "../../server/src/stores/create-stores.js";
@@ -33,7 +34,7 @@ export function onEachBackend(what: string, suite: (backend: Backend) => void): 
       });
       const settings = () => (redis === undefined ? undefined : { target: redis.url, prefix: undefined });
       const open = (): Stores => {
-        const stores = createStores({ redis: settings(), limits: [], relay: randomUUID(), listener: QUIET });
+        const stores = createStores({ redis: settings(), limitsOf: () => DEFAULT_LOG, relay: randomUUID(), listener: QUIET });
         opened.push(stores);
         return stores;
       };

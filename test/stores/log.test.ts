@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { expect } from "chai";
 import { BellwireError, type Position } from "@bellwire/protocol";
-import type { LogLimits } from "@bellwire/emitter/redis";
+import { logLimitsOf, type LogLimits, type LogLimitsOf } from "@bellwire/emitter/redis";
 import type { Publication } from "@bellwire/emitter/publication";
 import { MemoryLog } from "../../server/src/stores/memory/log.js";
 import { RedisLog } from "../../server/src/stores/redis/log.js";
@@ -216,7 +216,7 @@ function contract(name: string, open: (limits?: Limits) => Promise<Open>): void 
 }
 
 contract("in memory", async (limits) => {
-  const log = new MemoryLog(limits);
+  const log = new MemoryLog((_site, topic) => logLimitsOf(limits ?? [], topic));
   const heard = new Heard();
   await log.start(heard);
   return { log, heard, close: () => log.close() };
@@ -232,7 +232,8 @@ describe("Redis", () => {
 
   async function openRedis(limits: Limits = [], prefix = `${randomUUID()}:`): Promise<Open & { log: RedisLog; prefix: string }> {
     const heard = new Heard();
-    const log = new RedisLog({ target: redis.url, prefix, limits, relay: randomUUID(), onError: () => undefined });
+    const limitsOf: LogLimitsOf = (_site, topic) => logLimitsOf(limits, topic);
+    const log = new RedisLog({ target: redis.url, prefix, limitsOf, relay: randomUUID(), onError: () => undefined });
     await log.start(heard);
     while (!log.status.up) await new Promise((resolve) => setTimeout(resolve, 5));
     return { log, heard, prefix, close: () => log.close() };

@@ -7,6 +7,9 @@ export interface LogLimits {
   readonly age: number;
 }
 
+/** How much each log keeps; asked each time. */
+export type LogLimitsOf = (site: string, topic: string) => LogLimits;
+
 export const DEFAULT_LOG: LogLimits = { messages: 1000, age: 24 * 3600 * 1000 };
 
 /** Finds a topic's log limits: the first pattern that covers it, else the default. Patterns may end in `*`. */

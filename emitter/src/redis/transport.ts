@@ -9,7 +9,7 @@ import { redisFailure } from "./failure.js";
 import { within } from "../time.js";
 import { Keys } from "./keys.js";
 import { RedisLink } from "./link.js";
-import { logLimitsOf, type LogLimits } from "./log-limits.js";
+import { logLimitsOf, type LogLimits, type LogLimitsOf } from "./log-limits.js";
 import { isIoredisClient, keepsContract, targetOfClient, type IoredisClient } from "./own-client.js";
 import { withLogCommands, type LogCommands } from "./scripts.js";
 import { databaseOf, parseTarget, redisAddress, type RedisTarget } from "./target.js";
@@ -22,8 +22,8 @@ export interface RedisTransportOptions {
   readonly redis: RedisTarget | IoredisClient;
   /** The relays' `REDIS_PREFIX`; default `bellwire:`. */
   readonly prefix?: string;
-  /** The relays' topic patterns with other log limits than the default, first match wins. */
-  readonly logs?: readonly (readonly [pattern: string, limits: LogLimits])[];
+  /** The relays' topic patterns with other log limits than the default, first match wins; or what knows the limits of each site. */
+  readonly logs?: readonly (readonly [pattern: string, limits: LogLimits])[] | LogLimitsOf;
   /** Told once of each outage; what a publish or command fails by is its own to tell. Default: nobody. */
   readonly onError?: (error: BellwireError) => void;
   /** True: errors name neither Redis's address nor the cause, for they are passed on to strangers. Default false. */
@@ -45,7 +45,7 @@ class RedisTransport implements Transport {
   readonly #redis: RedisClient & LogCommands;
   readonly #link: RedisLink;
   readonly #keys: Keys;
-  readonly #logs: readonly (readonly [string, LogLimits])[];
+  readonly #limitsOf: LogLimitsOf;
   readonly #owned: boolean;
   readonly #onNoRelay: (message: string) => void;
   readonly #commands: RedisCommands;
@@ -62,7 +62,8 @@ class RedisTransport implements Transport {
     this.#owned = !(own && keepsContract(given));
     const client = own && keepsContract(given) ? given : connectCommands(target, { lazyConnect: true });
     this.#keys = new Keys(options.prefix, databaseOf(target));
-    this.#logs = options.logs ?? [];
+    const { logs = [] } = options;
+    this.#limitsOf = typeof logs === "function" ? logs : (_site, topic) => logLimitsOf(logs, topic);
     this.#onNoRelay = options.onNoRelay ?? ((message) => console.warn(message));
     const report = (error: BellwireError): void => options.onError?.(error);
     this.#link = new RedisLink({ redis: client, address: options.discreet === true ? undefined : redisAddress(target), report });
@@ -75,7 +76,7 @@ class RedisTransport implements Transport {
     const key = this.#keys.log(site, topic);
     let batch = this.#open.get(key);
     if (batch === undefined) {
-      const { messages, age } = logLimitsOf(this.#logs, topic);
+      const { messages, age } = this.#limitsOf(site, topic);
       batch = new AppendBatch(key, messages, age);
       // What one turn of the event loop publishes to a log is one call of the script: it costs Redis little more than one message.
       if (this.#open.size === 0) process.nextTick(() => this.#flush());

@@ -24,12 +24,13 @@ interface Prepared {
 
 /** Chooses keys by the namespace's site and a token header's `kid`; never by anything that a token claims. */
 export class Keyring {
-  readonly #common: Prepared;
-  readonly #sites: ReadonlyMap<string, Prepared>;
+  readonly #keysOf: (site: string) => KeySet;
+  /** Kept as long as the settings that hold the keys are. */
+  readonly #prepared = new WeakMap<KeySet, Prepared>();
 
-  constructor(common: KeySet, sites: Readonly<Record<string, KeySet>> = {}) {
-    this.#common = prepare(common);
-    this.#sites = new Map(Object.entries(sites).map(([site, keys]) => [site, prepare(keys)]));
+  /** @param keysOf asked each time; gives the same object as long as its keys are the same */
+  constructor(keysOf: (site: string) => KeySet) {
+    this.#keysOf = keysOf;
   }
 
   /**
@@ -50,7 +51,10 @@ export class Keyring {
   }
 
   #of(site: string): Prepared {
-    return this.#sites.get(site) ?? this.#common;
+    const keys = this.#keysOf(site);
+    let prepared = this.#prepared.get(keys);
+    if (prepared === undefined) this.#prepared.set(keys, (prepared = prepare(keys)));
+    return prepared;
   }
 }
 

@@ -72,17 +72,17 @@ export function shownAddress({ protocol, host, pathname }: URL): string {
 
 /** The key that signs a site's tokens. @throws ConfigError where there is none */
 export function signingKey(env: Environment, site: string): SigningKey {
-  const config = readKeys(env);
-  const own = config.siteKeys[site]?.keys[0];
-  if (own !== undefined) return own;
+  const common = readKeys(env);
+  const keys = common.settings.of(site).keys;
+  if (keys !== common.keys) return keys.keys[0] as SigningKey;
   if (new Reader(env).text("APP_KEY") === undefined) {
     throw new ConfigError("APP_KEY is not set, and tokens are signed with the relay's: set it, or let bellwire init write a .env");
   }
-  return config.keys.keys[0] as SigningKey;
+  return keys.keys[0] as SigningKey;
 }
 
 /** Only the keys count: what else production asks for is the relay's business. */
-function readKeys(env: Environment): Pick<Config, "keys" | "siteKeys"> {
+function readKeys(env: Environment): Pick<Config, "keys" | "settings"> {
   const { APP_KEY, APP_PREVIOUS_KEYS, REALTIME_CONFIG } = env;
   return readConfig({ APP_KEY, APP_PREVIOUS_KEYS, REALTIME_CONFIG });
 }

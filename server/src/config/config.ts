@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
 import { parseKey } from "@bellwire/emitter/publication";
-import type { LogLimits } from "@bellwire/emitter/redis";
 import type { KeySet } from "../auth/keyring.js";
 import type { HookSettings } from "../hooks/settings.js";
 import type { AllowedOrigins } from "../http/origins.js";
@@ -8,7 +7,7 @@ import type { DrainTiming } from "../relay/drain.js";
 import { emptyFile, readConfigFile, type FileConfig, readInlineConfig, type FileInput } from "./file.js";
 import { ConfigError, Reader, type Environment } from "./reader.js";
 import { redisSettings, type RedisSettings } from "./redis.js";
-import type { TopicOptions } from "./topic-options.js";
+import { FileSettings, type Settings } from "./settings.js";
 
 export interface ApiKey {
   readonly key: string;
@@ -26,16 +25,13 @@ export interface Config {
   /** What browsers connect to. */
   readonly publicUrl: URL;
   readonly keys: KeySet;
-  readonly siteKeys: Readonly<Record<string, KeySet>>;
-  readonly anonymous: (site: string) => boolean;
+  /** What each site is and allows. What is said of all of them here holds where that says nothing else. */
+  readonly settings: Settings;
   /** Empty: `/v1` is closed. */
   readonly apiKeys: readonly ApiKey[];
   /** undefined: in memory. */
   readonly redis: RedisSettings | undefined;
   readonly origins: AllowedOrigins;
-  readonly logs: readonly (readonly [pattern: string, limits: LogLimits])[];
-  /** What topics allow, by name or by prefix that ends in `*`; read them with `topicOptionsOf`. */
-  readonly topics: readonly (readonly [pattern: string, options: TopicOptions])[];
   readonly hooks: HookSettings;
   /** Whether every user and session has a personal topic. */
   readonly personal: boolean;
@@ -61,6 +57,9 @@ export function readConfig(env: Environment, inline?: FileInput): Config {
   const file = inline !== undefined ? readInlineConfig(inline) : path === undefined ? emptyFile() : readConfigFile(path);
   const port = read.integer("REALTIME_WS_PORT", 0, 65_535) ?? 6200;
   const publicUrl = read.url("REALTIME_PUBLIC_URL", ["ws:", "wss:", "http:", "https:"]);
+  const keys = { keys: appKeys(read, production && enabled, notices).map((key) => ({ key })) };
+  checkSiteKeys(file);
+  const allowed = origins(read, production, publicUrl, notices);
   const config: Config = {
     enabled,
     production,
@@ -68,15 +67,12 @@ export function readConfig(env: Environment, inline?: FileInput): Config {
     host: read.text("REALTIME_WS_HOST"),
     internalPort: read.integer("REALTIME_INTERNAL_PORT", 0, 65_535),
     publicUrl: publicUrl ?? new URL(`ws://localhost:${port}`),
-    keys: { keys: appKeys(read, production && enabled, notices).map((key) => ({ key })) },
-    siteKeys: siteKeys(file),
+    keys,
+    settings: new FileSettings(file, { keys, origins: allowed }),
     personal: file.personal,
-    anonymous: (site) => file.sites[site]?.anonymous ?? file.anonymous,
     apiKeys: apiKeys(read, file, production, notices),
     redis: redisSettings(env, file.redis),
-    origins: origins(read, production, publicUrl, notices),
-    logs: Object.entries(file.topics).flatMap(([pattern, { log }]) => (log === undefined ? [] : [[pattern, log] as const])),
-    topics: Object.entries(file.topics).map(([pattern, { publish, presence }]) => [pattern, { publish, presence }] as const),
+    origins: allowed,
     hooks: file.hooks,
     limits: file.limits,
     ticketLife: file.tickets.life / 1000,
@@ -118,14 +114,10 @@ function appKeys(read: Reader, required: boolean, notices: string[]): string[] {
   return keys;
 }
 
-function siteKeys(file: FileConfig): Record<string, KeySet> {
-  const sets: Record<string, KeySet> = {};
-  for (const [site, { keys }] of Object.entries(file.sites)) {
-    if (keys === undefined) continue;
-    sets[site] = { keys: keys.map((entry) => (typeof entry === "string" ? { key: entry } : entry)) };
-    for (const { key } of sets[site].keys) checkKey(`REALTIME_CONFIG: sites.${site}.keys`, key);
+function checkSiteKeys(file: FileConfig): void {
+  for (const [site, { keys = [] }] of Object.entries(file.sites)) {
+    for (const entry of keys) checkKey(`REALTIME_CONFIG: sites.${site}.keys`, typeof entry === "string" ? entry : entry.key);
   }
-  return sets;
 }
 
 function checkKey(name: string, text: string): void {
@@ -139,6 +131,7 @@ function checkKey(name: string, text: string): void {
 function apiKeys(read: Reader, file: FileConfig, production: boolean, notices: string[]): ApiKey[] {
   const key = read.text("REALTIME_API_KEY");
   const keys: ApiKey[] = file.apiKeys.map((entry) => ({ key: entry.key, sites: entry.sites }));
+  for (const [site, { apiKeys: own }] of Object.entries(file.sites)) keys.push(...own.map((key) => ({ key, sites: [site] })));
   if (key !== undefined) {
     if (key.length < 16) throw new ConfigError("REALTIME_API_KEY must be at least 16 characters long");
     keys.unshift({ key, sites: undefined });

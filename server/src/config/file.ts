@@ -2,14 +2,13 @@ import { readFileSync } from "node:fs";
 import { isSite, isTopicPattern } from "@bellwire/protocol";
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
-import type { HookSettings } from "../hooks/settings.js";
 import { DAY_MS, duration } from "./duration.js";
 import { hooks } from "./hooks.js";
 import { ConfigError } from "./reader.js";
 
 const signingKey = z.union([z.string(), z.strictObject({ key: z.string(), kid: z.string().optional() })]);
 
-/** One topic's options. Add a new option here; whoever uses it finds it through `topicOptionsOf`. */
+/** One topic's options. Add a new option here and to `TopicSettings`, where everybody asks for it. */
 const topic = z.strictObject({
   log: z.strictObject({ messages: z.int().min(1).max(100_000).default(1000), age: duration.default(DAY_MS) }).optional(),
   publish: z.boolean().default(false).describe("Whether clients may publish; with a publish hook, that is asked too"),
@@ -19,9 +18,24 @@ const topic = z.strictObject({
     .describe("Whether clients may see who is there, or `count`: how many"),
 });
 
+const topics = z.record(z.string().refine(isTopicPattern, "a topic, or a prefix that ends in *"), topic).default({});
+const apiKey = z.string().min(16);
+
+/** Bounds that a site may have of its own. */
+const siteLimits = {
+  subscriptionsPerConnection: z.int().min(1).max(100_000),
+  subscriptionsPerFrame: z.int().min(1).max(10_000),
+  roomsPerConnection: z.int().min(1).max(1_000_000).describe("A filter takes a room for each combination of its values"),
+  roomsPerFrame: z.int().min(1).max(100_000),
+  dataBytes: z.int().min(2).max(1_000_000),
+};
+
 const site = z.strictObject({
   keys: z.array(signingKey).min(1).optional(),
+  apiKeys: z.array(apiKey).default([]).describe("Bearer keys of the HTTP interface that are bound to this site"),
   anonymous: z.boolean().default(true),
+  limits: z.strictObject(siteLimits).partial().default({}).describe("In place of the common ones"),
+  topics: topics.describe("Before the common ones: the first name that covers a topic counts"),
 });
 
 const address = z.strictObject({ host: z.string().min(1), port: z.int().min(1).max(65_535) });
@@ -57,8 +71,8 @@ const redis = z.strictObject({
 const fileSchema = z.strictObject({
   redis: redis.optional(),
   sites: z.record(z.string().refine(isSite, "a site is 1 to 64 characters of A-Z a-z 0-9 _ -"), site).default({}),
-  topics: z.record(z.string().refine(isTopicPattern, "a topic, or a prefix that ends in *"), topic).default({}),
-  apiKeys: z.array(z.strictObject({ key: z.string().min(16), sites: z.array(z.string()).optional() })).default([]),
+  topics,
+  apiKeys: z.array(z.strictObject({ key: apiKey, sites: z.array(z.string()).optional() })).default([]),
   personal: z
     .boolean()
     .default(true)
@@ -66,11 +80,11 @@ const fileSchema = z.strictObject({
   anonymous: z.boolean().default(true).describe("Whether visitors without a user may connect to sites not listed under `sites`"),
   limits: z
     .strictObject({
-      subscriptionsPerConnection: z.int().min(1).max(100_000).default(1000),
-      subscriptionsPerFrame: z.int().min(1).max(10_000).default(1000),
-      roomsPerConnection: z.int().min(1).max(1_000_000).default(5000).describe("A filter takes a room for each combination of its values"),
-      roomsPerFrame: z.int().min(1).max(100_000).default(5000),
-      dataBytes: z.int().min(2).max(1_000_000).default(4096),
+      subscriptionsPerConnection: siteLimits.subscriptionsPerConnection.default(1000),
+      subscriptionsPerFrame: siteLimits.subscriptionsPerFrame.default(1000),
+      roomsPerConnection: siteLimits.roomsPerConnection.default(5000),
+      roomsPerFrame: siteLimits.roomsPerFrame.default(5000),
+      dataBytes: siteLimits.dataBytes.default(4096),
       waitingBytes: z.int().min(65_536).default(4_194_304).describe("Bytes that may wait for one socket before it is closed as slow"),
     })
     .prefault({}),
@@ -85,96 +99,11 @@ const fileSchema = z.strictObject({
   tickets: z.strictObject({ life: duration.default(300_000).describe("How long a ticket is good for; 0 turns tickets off") }).prefault({}),
 });
 
-interface Address {
-  readonly host: string;
-  readonly port: number;
-}
-
-export interface FileRedis {
-  readonly url?: string | undefined;
-  readonly host?: string | undefined;
-  readonly port?: number | undefined;
-  readonly db?: number | undefined;
-  readonly username?: string | undefined;
-  readonly password?: string | undefined;
-  readonly prefix?: string | undefined;
-  /** true, or the files of one's own certificates. */
-  readonly tls?:
-    | true
-    | {
-        readonly ca?: string | undefined;
-        readonly cert?: string | undefined;
-        readonly key?: string | undefined;
-        readonly servername?: string | undefined;
-        readonly rejectUnauthorized?: boolean | undefined;
-      }
-    | undefined;
-  readonly sentinels?: readonly Address[] | undefined;
-  readonly name?: string | undefined;
-  readonly sentinelPassword?: string | undefined;
-  readonly sentinelTls?: boolean | undefined;
-  readonly nodes?: readonly Address[] | undefined;
-}
-
-export interface FileTopic {
-  readonly log?: { readonly messages: number; readonly age: number } | undefined;
-  readonly publish: boolean;
-  readonly presence: boolean | "count";
-}
-
 /** The file that REALTIME_CONFIG names, checked and with its defaults. Durations are milliseconds. */
-export interface FileConfig {
-  readonly redis?: FileRedis | undefined;
-  readonly sites: Readonly<
-    Record<
-      string,
-      { readonly keys?: readonly (string | { key: string; kid?: string | undefined })[] | undefined; readonly anonymous: boolean }
-    >
-  >;
-  readonly topics: Readonly<Record<string, FileTopic>>;
-  readonly apiKeys: readonly { readonly key: string; readonly sites?: readonly string[] | undefined }[];
-  readonly personal: boolean;
-  readonly anonymous: boolean;
-  readonly limits: {
-    readonly subscriptionsPerConnection: number;
-    readonly subscriptionsPerFrame: number;
-    readonly roomsPerConnection: number;
-    readonly roomsPerFrame: number;
-    readonly dataBytes: number;
-    readonly waitingBytes: number;
-  };
-  readonly hooks: HookSettings;
-  readonly drain: { readonly accept: number; readonly spread: number; readonly rate: number };
-  readonly tickets: { readonly life: number };
-}
-
-type Duration = string | number;
+export type FileConfig = z.output<typeof fileSchema>;
 
 /** What the file holds, as one writes it: a duration is a text like "24h" or a number of milliseconds. */
-export interface FileInput {
-  readonly redis?: FileRedis;
-  readonly sites?: Readonly<
-    Record<string, { readonly keys?: readonly (string | { key: string; kid?: string })[]; readonly anonymous?: boolean }>
-  >;
-  readonly topics?: Readonly<
-    Record<
-      string,
-      {
-        readonly log?: { readonly messages?: number; readonly age?: Duration };
-        readonly publish?: boolean;
-        readonly presence?: boolean | "count";
-      }
-    >
-  >;
-  readonly apiKeys?: readonly { readonly key: string; readonly sites?: readonly string[] }[];
-  readonly personal?: boolean;
-  readonly anonymous?: boolean;
-  readonly limits?: Partial<FileConfig["limits"]>;
-  /** As in the file; see its JSON Schema. */
-  readonly hooks?: Readonly<Record<string, unknown>>;
-  readonly drain?: { readonly accept?: Duration; readonly spread?: Duration; readonly rate?: number };
-  readonly tickets?: { readonly life?: Duration };
-}
+export type FileInput = z.input<typeof fileSchema>;
 
 /** The file's JSON Schema, for editors. */
 export function fileJsonSchema(): object {

@@ -84,7 +84,7 @@ function oneOrMore<Settings>(schema: z.ZodType<Settings, unknown>): z.ZodType<Se
 }
 
 /** The section `hooks`. */
-export const hooks: z.ZodType<HookSettings, unknown> = z.strictObject({
+export const hooks: z.ZodType<HookSettings, Readonly<Record<string, unknown>>> = z.strictObject({
   secret: z
     .union([z.array(hookSecret()).min(1), hookSecret()])
     .transform((given) => (Array.isArray(given) ? given : [given]))
@@ -105,7 +105,7 @@ export const hooks: z.ZodType<HookSettings, unknown> = z.strictObject({
   publish: oneOrMore<BackendSettings>(publish),
   rpc: oneOrMore<BackendSettings | HttpFormSettings>(z.union([rpc, httpForm])),
   notices: notices.optional(),
-}) as z.ZodType<HookSettings, unknown>;
+}) as z.ZodType<HookSettings, Readonly<Record<string, unknown>>>;
 
 function hookSecret(): z.ZodString {
   return z.string().refine(isHookSecret, "a secret is whsec_ and 24 to 64 bytes in base64, e.g. whsec_$(openssl rand -base64 32)");

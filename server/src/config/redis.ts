@@ -1,9 +1,11 @@
 import { readFileSync } from "node:fs";
 import { readRedis, type RedisSettings, type RedisTarget } from "@bellwire/emitter/redis";
-import type { FileRedis } from "./file.js";
+import type { FileConfig } from "./file.js";
 import { ConfigError, orConfigError, type Environment } from "./reader.js";
 
 export type { RedisSettings } from "@bellwire/emitter/redis";
+
+type FileRedis = NonNullable<FileConfig["redis"]>;
 
 /** Where the log's Redis is; undefined where none is named. The environment wins over the file, value by value. */
 export function redisSettings(env: Environment, file: FileRedis = {}): RedisSettings | undefined {

@@ -1,6 +1,7 @@
 import { asObject, BellwireError, parseTopic, type JsonObject, type Position } from "@bellwire/protocol";
 import { encodeData } from "@bellwire/emitter/publication";
 import { randomUUID } from "node:crypto";
+import type { Settings } from "../config/settings.js";
 import type { Hooks } from "../hooks/hooks.js";
 import type { TopicLog } from "../stores/log.js";
 import type { Stats } from "../observe/stats.js";
@@ -11,9 +12,7 @@ export interface ClientCallsOptions {
   readonly hooks: Hooks;
   readonly log: Pick<TopicLog, "append">;
   readonly stats: Stats;
-  readonly maxDataBytes: number;
-  /** May clients publish to this topic at all? */
-  readonly publishable: (topic: string) => boolean;
+  readonly settings: Pick<Settings, "of">;
 }
 
 /** Calls that one connection may have under way. */
@@ -38,17 +37,18 @@ export class ClientCalls {
     const source = asObject(request);
     if (source === undefined) throw new BellwireError("bad-request", "publish takes {topic, data}");
     const topic = parseTopic(source.topic);
-    if (!this.#options.publishable(topic)) throw new BellwireError("forbidden", "Clients can't publish to this topic");
-    const text = encodeData(source.data ?? {}, this.#options.maxDataBytes);
+    const settings = this.#options.settings.of(connection.site);
+    if (!settings.topic(topic).publish) throw new BellwireError("forbidden", "Clients can't publish to this topic");
+    const text = encodeData(source.data ?? {}, settings.limits.dataBytes);
     return this.#bounded(connection, () => this.#publish(connection, topic, text));
   }
 
   async #publish(connection: Connection, topic: string, text: string): Promise<Position | { readonly handled: true }> {
-    const { hooks, log, stats, maxDataBytes } = this.#options;
+    const { hooks, log, stats, settings } = this.#options;
     const asked = hooks.publish({ ...askerOf(connection), topic, data: JSON.parse(text) as JsonObject });
     const reply = asked === undefined ? undefined : await asked;
     if (reply?.handled === true) return { handled: true };
-    const data = reply?.data === undefined ? text : encodeData(reply.data, maxDataBytes);
+    const data = reply?.data === undefined ? text : encodeData(reply.data, settings.of(connection.site).limits.dataBytes);
     const publication = {
       site: connection.site,
       topic: reply?.topic === undefined ? topic : parseTopic(reply.topic),

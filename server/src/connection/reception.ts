@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import { BellwireError, isWellFormed, limits, VERSION, type Hello } from "@bellwire/protocol";
 import type { Admission, AdmittedConnection, Arrival } from "../auth/admission.js";
 import { Disconnected } from "../hooks/hooks.js";
+import type { Settings } from "../config/settings.js";
 import type { Logger } from "../observe/logger.js";
 import type { RefusalLog } from "../observe/refusal-log.js";
 import type { Stats } from "../observe/stats.js";
@@ -26,12 +27,11 @@ export interface ReceptionOptions {
   readonly maxWaitingBytes: number;
   /** Bytes of the largest frame or request body a client may send. */
   readonly maxFrameBytes: number;
-  /** Bytes of one message's data. */
-  readonly maxDataBytes: number;
+  readonly settings: Pick<Settings, "of">;
   /** What of a browser's headers backends may see. */
   readonly passedHeaders: (headers: IncomingHttpHeaders) => Readonly<Record<string, string>>;
   /** What `hello.features` names. */
-  readonly features: () => readonly string[];
+  readonly features: (site: string) => readonly string[];
   /** Why nobody new is admitted now; undefined while newcomers are. */
   readonly refusal: () => BellwireError | undefined;
 }
@@ -100,7 +100,8 @@ export class Reception implements ConnectionHost {
 
   #hello(connection: Connection, ticket: string | undefined): Hello {
     const { permit } = connection;
-    const { subscriptions, admission, maxDataBytes, maxFrameBytes } = this.#options;
+    const { settings, admission, maxFrameBytes } = this.#options;
+    const { limits: bounds } = settings.of(connection.site);
     return {
       v: VERSION,
       user: permit.user === "" ? null : permit.user,
@@ -110,12 +111,12 @@ export class Reception implements ConnectionHost {
       ...(permit.until === undefined ? {} : { until: permit.until }),
       time: Date.now(),
       limits: {
-        subscriptions: subscriptions.limits.perConnection,
-        subscriptionsPerFrame: subscriptions.limits.perFrame,
-        dataBytes: maxDataBytes,
+        subscriptions: bounds.subscriptionsPerConnection,
+        subscriptionsPerFrame: bounds.subscriptionsPerFrame,
+        dataBytes: bounds.dataBytes,
         frameBytes: maxFrameBytes,
       },
-      features: this.#options.features(),
+      features: this.#options.features(connection.site),
     };
   }
 

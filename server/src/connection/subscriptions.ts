@@ -12,6 +12,7 @@ import {
 import { within } from "@bellwire/emitter/time";
 import type { AdmittedSubscription, Admission, SubscriptionQuestion } from "../auth/admission.js";
 import type { SubscriptionProof } from "../auth/tickets.js";
+import type { Settings } from "../config/settings.js";
 import type { Feed, Older } from "../feed/feed.js";
 import { topicAsShown, type Feeds } from "../feed/feeds.js";
 import { Slices } from "../pacing/slices.js";
@@ -24,21 +25,14 @@ import type { RevocationIndex } from "../revocations/revocation-index.js";
 import { Subscription, type EndSubscription, type Connection, type Intent } from "./connection.js";
 import { HeldSubscriptions } from "./held-subscriptions.js";
 import type { SubscriptionObserver } from "./observers.js";
-import { leaveRooms, releaseRooms, RoomBudget, type RoomLimits } from "./room-budget.js";
+import { leaveRooms, releaseRooms, RoomBudget } from "./room-budget.js";
 import type { Admitted, Begun, Frame, Prepared, Refused, Step } from "./subscribe-step.js";
 import { parseId, parseIds, parseSubscribeItem, parseSubscribeList } from "./subscribe-item.js";
-
-export interface SubscriptionLimits extends RoomLimits {
-  /** Subscriptions of one connection. */
-  readonly perConnection: number;
-  /** Items of one frame. */
-  readonly perFrame: number;
-}
 
 export interface SubscriptionsOptions {
   readonly feeds: Feeds;
   readonly admission: Admission;
-  readonly limits: SubscriptionLimits;
+  readonly settings: Pick<Settings, "of">;
   /** Told of subscriptions in this order. */
   readonly observers: readonly SubscriptionObserver[];
   /** Told of each item that a client asked for in vain. Must not throw. */
@@ -60,18 +54,18 @@ export class Subscriptions {
   readonly #feeds: Feeds;
   readonly #admission: Admission;
   readonly #endOne: EndSubscription;
-  readonly limits: SubscriptionLimits;
+  readonly #settings: Pick<Settings, "of">;
   readonly observers: readonly SubscriptionObserver[];
   readonly #onRefused: SubscriptionsOptions["onRefused"];
   /** Whoever asks for much is answered over many turns. */
   readonly #slices = new Slices();
   #count = 0;
 
-  constructor({ feeds, admission, limits, observers, onRefused, metrics }: SubscriptionsOptions) {
+  constructor({ feeds, admission, settings, observers, onRefused, metrics }: SubscriptionsOptions) {
     metrics?.gauge("subscriptions", "Subscriptions open on this relay, without personal topics", () => this.count);
     this.#feeds = feeds;
     this.#admission = admission;
-    this.limits = limits;
+    this.#settings = settings;
     this.observers = observers;
     this.#onRefused = onRefused;
     this.#endOne = (subscription, connection, error) => this.#endThose(connection, (candidate) => candidate === subscription, error);
@@ -93,9 +87,10 @@ export class Subscriptions {
     ack: (reply: { results: SubscribeResult[] }) => void,
     whole: boolean = false,
   ): Promise<void> {
-    const items = parseSubscribeList(list, this.limits.perFrame);
+    const { limits } = this.#settings.of(connection.site);
+    const items = parseSubscribeList(list, limits.subscriptionsPerFrame);
     const admit = this.#admission.forFrame(connection);
-    const frame: Frame = { rooms: new RoomBudget(this.limits), answers: new Answers(connection) };
+    const frame: Frame = { rooms: new RoomBudget(limits), answers: new Answers(connection) };
     // All ids first: an `unsubscribe` that comes while others of the frame wait for their turn has to find them.
     const begun = items.map((item) => this.#begin(connection, parseId(item.id)));
     const prepare = (item: Record<string, unknown>, begin: Begun | Refused): Promise<Step> =>
@@ -169,7 +164,7 @@ export class Subscriptions {
     const { intent } = begun;
     return this.#prepare(connection, begun, new Answers(connection), async () => {
       intent.scope = request;
-      new RoomBudget(this.limits).reserve(connection, intent, request.topic, request.filter);
+      new RoomBudget(this.#settings.of(connection.site).limits).reserve(connection, intent, request.topic, request.filter);
       return { request, proof, ticket: undefined, held: true };
     });
   }
@@ -181,8 +176,9 @@ export class Subscriptions {
     if (pending.has(id) || subscriptions.has(id)) {
       return { id, error: new BellwireError("bad-request", "The id is in use on this connection") };
     }
-    if (!PERSONAL.includes(id) && pending.size + subscriptions.size - personalOf(connection) >= this.limits.perConnection) {
-      return { id, error: new BellwireError("limit", `At most ${this.limits.perConnection} subscriptions on one connection`) };
+    const most = this.#settings.of(connection.site).limits.subscriptionsPerConnection;
+    if (!PERSONAL.includes(id) && pending.size + subscriptions.size - personalOf(connection) >= most) {
+      return { id, error: new BellwireError("limit", `At most ${most} subscriptions on one connection`) };
     }
     const intent: Intent = { wanted: true, scope: undefined, rooms: 0 };
     pending.set(id, intent);
@@ -288,7 +284,7 @@ export class Subscriptions {
 
   /** Ends subscriptions; ids that are not open are nothing to complain of. */
   unsubscribe(connection: Connection, list: unknown): void {
-    for (const id of parseIds(list, this.limits.perFrame)) {
+    for (const id of parseIds(list, this.#settings.of(connection.site).limits.subscriptionsPerFrame)) {
       this.#forgo(connection, id);
       this.#end(connection, id);
     }

@@ -1,5 +1,5 @@
 import { isReservedTopic, type Position, type TopicPosition } from "@bellwire/protocol";
-import { logLimitsOf, type LogLimits } from "@bellwire/emitter/redis";
+import { DEFAULT_LOG, type LogLimits, type LogLimitsOf } from "@bellwire/emitter/redis";
 import { backoff, within } from "@bellwire/emitter/time";
 import type { Metrics } from "../observe/metrics.js";
 import { feedName, TAIL_MESSAGES, type Entry, type LogListener, type Tail, type TopicLog } from "../stores/log.js";
@@ -11,7 +11,8 @@ import { Rotation } from "../pacing/rotation.js";
 
 export interface FeedsOptions {
   readonly log: TopicLog;
-  readonly limits: readonly (readonly [pattern: string, limits: LogLimits])[];
+  /** How much each log keeps; default the same for all. */
+  readonly limitsOf?: LogLimitsOf;
   readonly observe: FeedHost["observe"];
   readonly inspect?: ((feed: Feed, message: Message) => void) | undefined;
   /** True where another server may take the log's place: with Sentinel, or on a Cluster. */
@@ -50,6 +51,27 @@ const RING_BYTES = { ample: 4 * 1_048_576, scarce: 65_536 } as const;
 const CATCH_UP_BATCH = 256;
 const READS_AT_ONCE = { short: 16, long: 4 } as const;
 const RETRY_MS = { least: 100, most: 2000 } as const;
+
+/** A log's limits as they are whenever somebody looks. */
+class CurrentLimits implements LogLimits {
+  readonly #of: LogLimitsOf;
+  readonly #site: string;
+  readonly #topic: string;
+
+  constructor(of: LogLimitsOf, site: string, topic: string) {
+    this.#of = of;
+    this.#site = site;
+    this.#topic = topic;
+  }
+
+  get messages(): number {
+    return this.#of(this.#site, this.#topic).messages;
+  }
+
+  get age(): number {
+    return this.#of(this.#site, this.#topic).age;
+  }
+}
 
 /** All feeds of a relay: opens and closes them, brings them what the log tells, and looks after those that nobody tells anything. */
 export class Feeds implements LogListener, FeedHost {
@@ -128,7 +150,7 @@ export class Feeds implements LogListener, FeedHost {
   }
 
   #create(name: string, site: string, topic: string): Feed {
-    const limits = logLimitsOf(this.#options.limits, topic);
+    const limits = new CurrentLimits(this.#options.limitsOf ?? (() => DEFAULT_LOG), site, topic);
     return new Feed({ site, topic, shownTopic: topicAsShown(topic), name, limits, host: this });
   }
 

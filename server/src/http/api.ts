@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { BellwireError, parseSite, type WireError } from "@bellwire/protocol";
 import type { Publication } from "@bellwire/emitter/publication";
+import type { Settings } from "../config/settings.js";
 import { toBellwireError } from "../connection/failure.js";
 import type { TopicLog } from "../stores/log.js";
 import type { StallWatch } from "../observe/stall.js";
@@ -14,7 +15,7 @@ export interface ApiOptions extends Reads {
   readonly keys: ApiKeys;
   readonly log: TopicLog;
   readonly stats: Stats;
-  readonly maxDataBytes: number;
+  readonly settings: Pick<Settings, "of">;
   readonly stall: StallWatch;
 }
 
@@ -34,7 +35,7 @@ export function registerApi(app: FastifyInstance, options: ApiOptions): void {
 
   app.post<Site>("/v1/sites/:site/publish", { onRequest }, async (request) => {
     const site = parseSite(request.params.site);
-    return { results: await publish(options, parsePublishBody(request.body, site, options.maxDataBytes)) };
+    return { results: await publish(options, parsePublishBody(request.body, site, options.settings.of(site).limits.dataBytes)) };
   });
   registerReads(app, options);
 }

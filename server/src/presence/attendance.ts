@@ -4,14 +4,13 @@ import { NoticeSender } from "../hooks/notice-sender.js";
 import { Unanswered } from "../hooks/unanswered.js";
 import { Notices } from "../notices/notices.js";
 import type { Metrics } from "../observe/metrics.js";
-import { presenceModeOf } from "../relay/features.js";
 import type { Connection } from "../connection/connection.js";
 import type { ConnectionObserver, SubscriptionObserver } from "../connection/observers.js";
 import type { Stores } from "../stores/stores.js";
 import { PresenceRoster } from "./roster.js";
 
 export interface AttendanceOptions {
-  readonly config: Pick<Config, "hooks" | "keys" | "topics">;
+  readonly config: Pick<Config, "hooks" | "keys" | "settings">;
   readonly stores: Pick<Stores, "presence" | "notices">;
   /** The backend did not take its notices: a sentence. */
   readonly onUndelivered: (message: string) => void;
@@ -31,10 +30,14 @@ export class Attendance {
 
   constructor({ config, stores, onUndelivered, onTrouble, metrics }: AttendanceOptions) {
     const on = (stage: string) => (error: unknown) => onTrouble(error, stage);
-    if (config.topics.some(([, { presence }]) => presence !== false)) {
+    const { settings: sites } = config;
+    if ([...sites.all()].some(({ offers }) => offers.presence)) {
       this.#roster = new PresenceRoster({
         store: stores.presence,
-        allowed: presenceModeOf(config),
+        allowed: (topic, site) => {
+          const { presence } = sites.of(site).topic(topic);
+          return presence === true ? "list" : presence;
+        },
         infoOf: ({ permit }, { info }) => info ?? permit.info,
         onTrouble: on("presence"),
         metrics,

@@ -27,8 +27,8 @@ export interface PresenceTiming {
 
 export interface PresenceOptions {
   readonly store: PresenceStore;
-  /** Which topics have presence. */
-  readonly allowed: (topic: string) => false | PresenceMode;
+  /** Which topics have presence; asked each time. */
+  readonly allowed: (topic: string, site: string) => false | PresenceMode;
   /** What others see of a user; default: the info of the connection's permit. */
   readonly infoOf?: (connection: Connection, subscription: Subscription) => unknown;
   readonly timing?: Partial<PresenceTiming> | undefined;
@@ -97,7 +97,7 @@ export class PresenceRoster implements SubscriptionObserver {
 
   made(connection: Connection, subscription: Subscription): void {
     const { topic: name } = subscription;
-    const mode = isReservedTopic(name) ? false : this.#options.allowed(name);
+    const mode = isReservedTopic(name) ? false : this.#options.allowed(name, connection.site);
     if (mode === false || this.#closed) return;
     const topic = this.#open(connection.site, name, mode);
     const subscriptions = topic.connections.get(connection) ?? 0;
@@ -271,9 +271,10 @@ export class PresenceRoster implements SubscriptionObserver {
   /** Who is present on a topic, for the server API. Rejects with `bad-request`, `forbidden` (no presence there) or `unavailable`. */
   async list(site: string, value: unknown): Promise<Present> {
     const topic = parseTopic(value);
-    const mode = this.#options.allowed(topic);
+    const parsedSite = parseSite(site);
+    const mode = this.#options.allowed(topic, parsedSite);
     if (mode === false) throw new BellwireError("forbidden", `The topic ${topic} has no presence: its rule needs \`presence: true\``);
-    return this.#list(parseSite(site), topic, mode);
+    return this.#list(parsedSite, topic, mode);
   }
 
   #list(site: string, topic: string, mode: PresenceMode): Promise<Present> {

@@ -1,10 +1,10 @@
+import type { LogLimits } from "@bellwire/emitter/redis";
 import type { BellwireError } from "@bellwire/protocol";
 import { Admission } from "../auth/admission.js";
 import { Clocks } from "../auth/clocks.js";
 import { Keyring } from "../auth/keyring.js";
 import { Tickets } from "../auth/tickets.js";
 import type { Config } from "../config/config.js";
-import { topicOptionsOf } from "../config/topic-options.js";
 import { Commands } from "../control/commands.js";
 import { Control } from "../control/control.js";
 import { Keeper } from "../control/keeper.js";
@@ -90,9 +90,11 @@ export function createParts({ config, id, stats, metrics, logger, timing = {}, h
   const failure = (stage: string) => (error: unknown) => logger.failure(stage, error);
   const refused = (error: BellwireError): void => stats.refuse(error.code);
 
+  const { settings } = config;
+  const limitsOf = (site: string, topic: string): LogLimits => settings.of(site).topic(topic).log;
   const stores = createStores({
     redis: config.redis,
-    limits: config.logs,
+    limitsOf,
     relay: id,
     listener: {
       trouble: (error, stage) => logger.redisTrouble(error, stage),
@@ -114,18 +116,18 @@ export function createParts({ config, id, stats, metrics, logger, timing = {}, h
   metrics.gauge("revocations", "Revocations in force that this relay knows", () => revocations.size);
   const now = (): number => revocations.now;
   const hooks = createHooks({ config, stats, logger, local });
-  const keyring = new Keyring(config.keys, config.siteKeys);
+  const keyring = new Keyring((site) => settings.of(site).keys);
   const admission = new Admission({
     hooks,
     keyring,
     tickets: new Tickets(keyring, { life: config.ticketLife }),
     revocations,
     clocks: new Clocks({ now, onDiffering: (message) => logger.warn(message) }),
-    anonymous: config.anonymous,
+    anonymous: (site) => settings.of(site).anonymous,
   });
   const feeds = new Feeds({
     log: stores.log,
-    limits: config.logs,
+    limitsOf,
     observe: (event) => stats.observe(event),
     inspect: config.production ? undefined : createTypeHint((message) => logger.warn(message)),
     failover: stores.mayFailOver,
@@ -154,7 +156,7 @@ export function createParts({ config, id, stats, metrics, logger, timing = {}, h
   const subscriptions = new Subscriptions({
     feeds,
     admission,
-    limits: { ...config.limits, perConnection: config.limits.subscriptionsPerConnection, perFrame: config.limits.subscriptionsPerFrame },
+    settings,
     observers: [lifetimes, ...attendance.subscriptionObservers, watchers],
     onRefused: (site, error) => {
       stats.refusedSubscriptions.add(error.code);
@@ -188,8 +190,7 @@ export function createParts({ config, id, stats, metrics, logger, timing = {}, h
     hooks,
     log: stores.log,
     stats,
-    maxDataBytes: config.limits.dataBytes,
-    publishable: (topic) => topicOptionsOf(config.topics, topic).publish,
+    settings,
   });
   const drain = new Drain(connections);
   const reception = new Reception({
@@ -204,9 +205,9 @@ export function createParts({ config, id, stats, metrics, logger, timing = {}, h
     refusals,
     maxWaitingBytes: config.limits.waitingBytes,
     maxFrameBytes: MAX_FRAME_BYTES,
-    maxDataBytes: config.limits.dataBytes,
+    settings,
     passedHeaders: (headers) => (config.hooks.headers.length === 0 ? NO_HEADERS : passedHeaders(headers, config.hooks.headers)),
-    features: () => featuresOf(config, hooks),
+    features: (site) => featuresOf(settings.of(site), config.personal, hooks),
   });
   return {
     stores,

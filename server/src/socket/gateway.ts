@@ -4,6 +4,7 @@ import { Server, type Socket } from "socket.io";
 import { asObject, BellwireError, parseTopic, siteOfNamespace } from "@bellwire/protocol";
 import { CONTROL_NAMESPACE } from "@bellwire/emitter/redis";
 import type { Admission } from "../auth/admission.js";
+import type { Settings } from "../config/settings.js";
 import type { Logger } from "../observe/logger.js";
 import { encodesRaw } from "../connection/raw-json.js";
 import type { ClientCalls } from "../connection/client-calls.js";
@@ -29,6 +30,7 @@ export interface GatewayOptions {
   readonly subscriptions: Subscriptions;
   readonly logger: Logger;
   readonly origins: AllowedOrigins;
+  readonly settings: Pick<Settings, "of">;
   /** Bytes of the largest frame or request body a client may send. */
   readonly maxFrameBytes: number;
   readonly calls: ClientCalls;
@@ -77,7 +79,7 @@ export class Gateway {
       ["publish", async (connection, [request], ack) => ack(await options.calls.publish(connection, request))],
       ["rpc", async (connection, [request], ack) => ack(await options.calls.rpc(connection, request))],
       ["presence", async (connection, [request], ack) => ack(await options.presence(connection, parsePresence(request)))],
-      ["refresh", async (connection, [request], ack) => ack(await refresh(connection, request, this.#refreshing()))],
+      ["refresh", async (connection, [request], ack) => ack(await refresh(connection, request, this.#refreshing(connection.site)))],
     ]);
     this.#dispatcher = new Dispatcher(handlers, (error) => this.#reception.refused(error));
     this.#io = new Server(http, {
@@ -172,7 +174,7 @@ export class Gateway {
     const auth = socket.handshake.auth as Record<string, unknown>;
     const wire = new SocketWire(socket);
     const connection = new Connection(wire, admitted.permit, arrival, this.#reception);
-    connection.held = parseHeldSince(auth.since, this.#options.subscriptions.limits.perConnection);
+    connection.held = parseHeldSince(auth.since, this.#options.settings.of(connection.site).limits.subscriptionsPerConnection);
     this.#doorstep.admitted(socket.conn, socket.nsp.name);
     // They hold headers, query and token for as long as the socket lives: nobody needs them any more.
     (socket as { handshake: unknown }).handshake = NO_HANDSHAKE;
@@ -191,9 +193,9 @@ export class Gateway {
     this.#namespaces.reap(socket.nsp);
   }
 
-  #refreshing(): RefreshOptions {
-    const { admission, lifetimes, subscriptions } = this.#options;
-    return { admission, lifetimes, most: subscriptions.limits.perFrame };
+  #refreshing(site: string): RefreshOptions {
+    const { admission, lifetimes, settings } = this.#options;
+    return { admission, lifetimes, most: settings.of(site).limits.subscriptionsPerFrame };
   }
 
   /** Closes all sockets and stops accepting. What the clients are told was told before. */

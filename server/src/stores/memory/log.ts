@@ -1,5 +1,5 @@
 import type { Position } from "@bellwire/protocol";
-import { logLimitsOf, type LogLimits } from "@bellwire/emitter/redis";
+import { DEFAULT_LOG, type LogLimits, type LogLimitsOf } from "@bellwire/emitter/redis";
 import type { Publication } from "@bellwire/emitter/publication";
 import { isClockEpoch, isNewerClockEpoch } from "../clock-epochs.js";
 import { feedName, type Entry, type LogListener, type LogStatus, type Tail, type TopicLog } from "../log.js";
@@ -12,7 +12,8 @@ interface Stored extends Entry {
 }
 
 interface Log {
-  readonly limits: LogLimits;
+  readonly site: string;
+  readonly topic: string;
   readonly epoch: string;
   offset: number;
   readonly entries: Stored[];
@@ -26,13 +27,13 @@ export class MemoryLog implements TopicLog {
   /** Ids that callers gave, by log and id, in order of expiry. */
   readonly #known = new Map<string, { position: Position; until: number }>();
   readonly #listening = new Set<string>();
-  readonly #limits: readonly (readonly [string, LogLimits])[];
+  readonly #limitsOf: LogLimitsOf;
   #lastEpoch = 0;
   #listener: LogListener | undefined;
   readonly #sweep: NodeJS.Timeout;
 
-  constructor(limits: readonly (readonly [pattern: string, limits: LogLimits])[] = []) {
-    this.#limits = limits;
+  constructor(limitsOf: LogLimitsOf = () => DEFAULT_LOG) {
+    this.#limitsOf = limitsOf;
     this.#sweep = setInterval(() => this.#expire(), 60_000);
     this.#sweep.unref();
   }
@@ -51,12 +52,12 @@ export class MemoryLog implements TopicLog {
 
   async append({ site, topic, data, id, idempotent, retry, except }: Publication): Promise<Position> {
     const name = feedName(site, topic);
-    const log = this.#open(name, topic);
+    const log = this.#open(site, topic);
     const known = this.#find(name, log, id, idempotent, retry);
     if (known !== undefined) return known;
     const entry: Stored = { offset: ++log.offset, time: Date.now(), data, except, id };
     log.entries.push(entry);
-    trim(log);
+    trim(log, this.#limitsOf(site, topic));
     const position = { epoch: log.epoch, offset: entry.offset };
     if (idempotent) this.#remember(`${name}\n${id}`, position, entry.time + IDEMPOTENCY_MS);
     // As from a wire: listeners hear it in a later turn than the publisher's call, in order.
@@ -90,8 +91,8 @@ export class MemoryLog implements TopicLog {
   }
 
   async read(site: string, topic: string, since?: Position, limit?: number): Promise<Tail> {
-    const log = this.#open(feedName(site, topic), topic);
-    trim(log);
+    const log = this.#open(site, topic);
+    trim(log, this.#limitsOf(site, topic));
     const { epoch, offset, entries } = log;
     const head = { epoch, offset };
     if (limit === 0 || (since !== undefined && !isClockEpoch(since.epoch))) return { head, entries: [] };
@@ -122,12 +123,13 @@ export class MemoryLog implements TopicLog {
     this.#listening.clear();
   }
 
-  #open(name: string, topic: string): Log {
+  #open(site: string, topic: string): Log {
+    const name = feedName(site, topic);
     let log = this.#logs.get(name);
     if (log === undefined) {
       // Microseconds since 1970, and never the same twice, also where a log went and came back within one.
       this.#lastEpoch = Math.max(Date.now() * 1000, this.#lastEpoch + 1);
-      log = { limits: logLimitsOf(this.#limits, topic), epoch: String(this.#lastEpoch), offset: 0, entries: [], touched: 0 };
+      log = { site, topic, epoch: String(this.#lastEpoch), offset: 0, entries: [], touched: 0 };
       this.#logs.set(name, log);
     }
     log.touched = Date.now();
@@ -138,8 +140,9 @@ export class MemoryLog implements TopicLog {
   #expire(): void {
     const now = Date.now();
     for (const [name, log] of this.#logs) {
-      trim(log);
-      if (!this.#listening.has(name) && log.touched + log.limits.age + 3_600_000 < now) this.#logs.delete(name);
+      const limits = this.#limitsOf(log.site, log.topic);
+      trim(log, limits);
+      if (!this.#listening.has(name) && log.touched + limits.age + 3_600_000 < now) this.#logs.delete(name);
     }
     for (const [key, { until }] of this.#known) {
       if (until > now) break;
@@ -148,7 +151,7 @@ export class MemoryLog implements TopicLog {
   }
 }
 
-function trim({ entries, limits }: Log): void {
+function trim({ entries }: Log, limits: LogLimits): void {
   const oldest = Date.now() - limits.age;
   let drop = Math.max(0, entries.length - limits.messages);
   while (drop < entries.length - 1 && (entries[drop] as Stored).time <= oldest) drop++;

@@ -1,4 +1,4 @@
-import type { LogLimits } from "@bellwire/emitter/redis";
+import type { LogLimitsOf } from "@bellwire/emitter/redis";
 import type { Stores } from "../stores.js";
 import { MemoryBus } from "./bus.js";
 import { MemoryHeldStore } from "./held.js";
@@ -8,8 +8,8 @@ import { MemoryPresence } from "./presence.js";
 import { MemoryRevocations } from "./revocations.js";
 
 /** The stores of a relay that is alone: they end with its process. */
-export function createMemoryStores({ limits }: { readonly limits: readonly (readonly [pattern: string, limits: LogLimits])[] }): Stores {
-  const log = new MemoryLog(limits);
+export function createMemoryStores({ limitsOf }: { readonly limitsOf: LogLimitsOf }): Stores {
+  const log = new MemoryLog(limitsOf);
   const revocations = new MemoryRevocations();
   const held = new MemoryHeldStore();
   const bus = new MemoryBus(revocations, held);

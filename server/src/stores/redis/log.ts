@@ -4,14 +4,14 @@ import {
   connectCommands,
   createRedisTransport,
   databaseOf,
+  DEFAULT_LOG,
   isCluster,
   Keys,
-  logLimitsOf,
   redisFailure,
   whenReady,
   withLogCommands,
   type LogCommands,
-  type LogLimits,
+  type LogLimitsOf,
   type RedisClient,
   type RedisTarget,
 } from "@bellwire/emitter/redis";
@@ -33,7 +33,8 @@ import { type LogListener, type LogStatus, type Tail, type TopicLog } from "../l
 export interface RedisLogOptions {
   readonly target: RedisTarget;
   readonly prefix?: string | undefined;
-  readonly limits: readonly (readonly [pattern: string, limits: LogLimits])[];
+  /** How much each log keeps; default the same for all. */
+  readonly limitsOf?: LogLimitsOf;
   /** This relay's id, for its heartbeat and its probe. */
   readonly relay: string;
   /** Connection troubles, for the log; nothing depends on them. */
@@ -65,7 +66,7 @@ export class RedisLog implements TopicLog {
   readonly #watches: (() => void)[] = [];
 
   constructor(options: RedisLogOptions) {
-    const { target, prefix, limits, relay } = options;
+    const { target, prefix, limitsOf, relay } = options;
     this.#options = options;
     this.#keys = new Keys(prefix, databaseOf(target));
     // A stopped Redis answers nothing and closes nothing: give up on such a connection, and make a new one.
@@ -73,10 +74,10 @@ export class RedisLog implements TopicLog {
     this.#channels = isCluster(target) ? new ClusterChannels(target, this.#commands as Cluster) : new SingleChannels(target);
     this.#transport = createRedisTransport({
       redis: this.#commands,
-      logs: limits,
       onNoRelay: () => undefined,
       discreet: true, // what clients and backends are told; the log has the whole story
       ...(prefix === undefined ? {} : { prefix }),
+      ...(limitsOf === undefined ? {} : { logs: limitsOf }),
     });
     this.#probe = new Probe({
       relay,
@@ -158,7 +159,7 @@ export class RedisLog implements TopicLog {
   }
 
   async #page(site: string, topic: string, after: string, entries: number = PAGE_ENTRIES): Promise<Page> {
-    const { messages, age } = logLimitsOf(this.#options.limits, topic);
+    const { messages, age } = this.#options.limitsOf?.(site, topic) ?? DEFAULT_LOG;
     let sent = 0;
     const reply = await this.#ask(() => {
       sent = performance.now();

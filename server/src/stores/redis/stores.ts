@@ -1,4 +1,4 @@
-import { databaseOf, Keys, redisAddress, type LogLimits } from "@bellwire/emitter/redis";
+import { databaseOf, Keys, redisAddress, type LogLimitsOf } from "@bellwire/emitter/redis";
 import { mayFailOver, type RedisSettings } from "../../config/redis.js";
 import { Lease } from "../../redis/lease.js";
 import { PRESENCE_GRACE_MS } from "../presence.js";
@@ -12,18 +12,18 @@ import { RedisRevocations } from "./revocations.js";
 
 export interface RedisStoresOptions {
   readonly redis: RedisSettings;
-  readonly limits: readonly (readonly [pattern: string, limits: LogLimits])[];
+  readonly limitsOf: LogLimitsOf;
   readonly relay: string;
   readonly listener: StoresListener;
 }
 
 /** The stores of relays that share a Redis. One connection for commands serves all of them: they come back together. */
-export function createRedisStores({ redis: { target, prefix }, limits, relay, listener }: RedisStoresOptions): Stores {
+export function createRedisStores({ redis: { target, prefix }, limitsOf, relay, listener }: RedisStoresOptions): Stores {
   const trouble = (stage: string) => (error: unknown) => listener.trouble(error, stage);
   const log = new RedisLog({
     target,
     prefix,
-    limits,
+    limitsOf,
     relay,
     onError: (error, stage) => listener.trouble(error, stage),
     onUp: () => listener.up(redisAddress(target)),
