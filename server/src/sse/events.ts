@@ -7,8 +7,8 @@ import { fromWire } from "../connection/failure.js";
 import { HeldSubscriptions, type HeldSince } from "../connection/held-subscriptions.js";
 import type { Reception } from "../connection/reception.js";
 import type { Subscriptions } from "../connection/subscriptions.js";
-import { Rotation } from "../pacing/rotation.js";
 import { beginningsOf } from "./answer.js";
+import { Comments } from "./comments.js";
 import { parseId, type Returned } from "./heard.js";
 import { EventWire } from "./event-wire.js";
 import { parseEventsRequest, type EventsRequest } from "./request.js";
@@ -24,7 +24,6 @@ export interface EventsOptions {
 
 const PATH = "/v1/sites/:site/events";
 const COMMENT_MS = 15_000;
-const TICK_MS = 1000;
 /** What a browser may ask before it sends a header of a page's own, as `fetch` does; seconds for which it remembers. */
 const PREFLIGHT = {
   "access-control-allow-methods": "GET",
@@ -37,16 +36,18 @@ export function isEventsPath(url: string): boolean {
   return /^\/v1\/sites\/[^/?]+\/events\/?(?:\?|$)/.test(url);
 }
 
+interface Stream {
+  readonly wire: EventWire;
+  readonly connection: Connection;
+}
+
 type Site = { Params: { site: string }; Querystring: Record<string, unknown> };
 
 /** Subscriptions as server-sent events. Returns what ends the comments. */
 export function registerEvents(app: FastifyInstance, options: EventsOptions): () => void {
-  const streams = new Map<EventWire, Connection>();
-  const round = new Rotation(() => streams, (options.comment ?? COMMENT_MS) / TICK_MS);
-  const timer = setInterval(() => {
-    for (const [wire, connection] of round.next()) if (!connection.closed) connection.wrote(wire.comment());
-  }, TICK_MS);
-  timer.unref();
+  const comments = new Comments<Stream>(options.comment ?? COMMENT_MS, ({ wire, connection }) => {
+    if (!connection.closed) connection.wrote(wire.comment());
+  });
 
   app.options(PATH, async ({ headers }, reply) => {
     allowOrigin(reply, headers.origin, options);
@@ -58,13 +59,13 @@ export function registerEvents(app: FastifyInstance, options: EventsOptions): ()
     let refused: BellwireError | undefined;
     try {
       allowOrigin(reply, request.headers.origin, options);
-      refused = await open(request, reply, options, streams);
+      refused = await open(request, reply, options, comments);
     } catch (error) {
       throw options.reception.turnedAway(isSite(site) ? site : undefined, error);
     }
     if (refused !== undefined) throw options.reception.refused(refused);
   });
-  return () => clearInterval(timer);
+  return () => comments.close();
 }
 
 function allowOrigin(reply: FastifyReply, origin: string | undefined, { allowed }: EventsOptions): void {
@@ -79,7 +80,7 @@ async function open(
   { params, query, headers }: FastifyRequest<Site>,
   reply: FastifyReply,
   { reception, subscriptions }: EventsOptions,
-  streams: Map<EventWire, Connection>,
+  comments: Comments<Stream>,
 ): Promise<BellwireError | undefined> {
   const site = parseSite(params.site);
   const asked = parseEventsRequest(query, headers);
@@ -97,8 +98,9 @@ async function open(
   const connection: Connection = new Connection(wire, permit, arrival, reception);
   connection.held = new HeldSubscriptions(heldSince(returned));
   let begun = false;
+  let silence = (): void => undefined;
   reply.raw.once("close", () => {
-    streams.delete(wire);
+    silence();
     if (begun) reception.gone(connection, wire.reason);
     else subscriptions.endAll(connection);
   });
@@ -111,7 +113,7 @@ async function open(
       return subscriptions.endAll(connection);
     }
     begun = true;
-    streams.set(wire, connection);
+    silence = comments.add({ wire, connection });
     reply.hijack();
     reply.raw.cork(); // the head, hello and what was missed: one write
     wire.begin(reply.getHeaders() as OutgoingHttpHeaders);
