@@ -2,6 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import { expect } from "chai";
 import { requires } from "../house/requires.js";
 import { read } from "../house/tree.js";
+import { EventStream } from "../support/event-stream.js";
 import { Balancer, type Kind } from "./balancers.js";
 import { type ClientOptions, ReturningClient, TOPIC } from "./client.js";
 import { eventually, type RelayProcess, Relays, SITE, statusOf } from "./relays.js";
@@ -66,6 +67,15 @@ function behaviour(kind: Kind): void {
     return published;
   }
 
+  async function disconnect({ internalPort }: RelayProcess, code: string): Promise<void> {
+    const response = await fetch(`http://127.0.0.1:${internalPort}/v1/sites/${SITE}/disconnect`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${relays.apiKey}`, "content-type": "application/json" },
+      body: JSON.stringify({ user: "ann", code }),
+    });
+    expect(response.status, await response.text()).to.equal(200);
+  }
+
   /** Each client has heard these messages: all of them, once, in order, and was never told to refetch. */
   async function allHear(expected: readonly number[]): Promise<void> {
     await eventually(
@@ -127,12 +137,7 @@ function behaviour(kind: Kind): void {
     for (const client of group) client.socket.on("bye", ({ retry }: { retry: string }) => byes.push(retry));
     const expected = [await publish(relays.all[0] as RelayProcess)];
     await allHear(expected);
-    const response = await fetch(`http://127.0.0.1:${relays.all[0]?.internalPort}/v1/sites/${SITE}/disconnect`, {
-      method: "POST",
-      headers: { authorization: `Bearer ${relays.apiKey}`, "content-type": "application/json" },
-      body: JSON.stringify({ user: "ann", code: "unavailable" }),
-    });
-    expect(response.status, await response.text()).to.equal(200);
+    await disconnect(relays.all[0] as RelayProcess, "unavailable");
     expected.push(await publish(relays.all[1] as RelayProcess));
     // A WebSocket whose end a balancer does not pass on is deaf until its ping times out, after 25 s.
     await eventually("all are back", () => group.every((client) => client.arrivals === 2 && client.there));
@@ -163,6 +168,47 @@ function behaviour(kind: Kind): void {
       if (at !== balancer) await at.stop();
       await application.stop();
     }
+  });
+
+  it("passes events on as they come, of a public URL's path too, and to another relay where the first was killed", async () => {
+    const own = {
+      url: balancer.url,
+      appKey: relays.appKey,
+      site: SITE,
+      claims: { grants: [{ topic: "*" }] },
+      subscribe: [{ topic: TOPIC }],
+    };
+    const heard = (stream: EventStream): unknown[] => stream.messages.map(({ data }) => data.n);
+    const first = await EventStream.open({ ...own, subscribe: [{ topic: TOPIC, replay: false }] });
+    await first.until(() => first.lastEventId !== "", "it begins");
+    expect(first.response.headers.get("content-encoding")).to.equal(null);
+    const missed: number[] = [];
+    for (const relay of relays.all) {
+      const n = await publish(relay);
+      await first.until(() => heard(first).includes(n), "a message that no buffer holds back", 2000);
+    }
+    const victim = relays.all[(await relays.connections()).indexOf(1)] as RelayProcess;
+    const survivor = relays.all.find((relay) => relay !== victim) as RelayProcess;
+    await victim.end("SIGKILL");
+    try {
+      await first.ended;
+      missed.push(await publish(survivor), await publish(survivor));
+      const second = await EventStream.open({ ...own, lastEventId: first.lastEventId });
+      await second.until(() => second.messages.length === 2, "what was missed");
+      missed.push(await publish(survivor));
+      await second.until(() => second.messages.length === 3, "and what came after");
+      expect([heard(second), second.named("resync")]).to.deep.equal([missed, []]);
+      await disconnect(survivor, "forbidden");
+      await second.ended;
+      expect(second.named("bye"), "said at once, too").to.have.length(1);
+    } finally {
+      await victim.run();
+    }
+    if (kind === "nginx") return; // there it is the other file's, whose lines are the same
+    const below = await EventStream.open({ ...own, url: `${balancer.url}/ws` });
+    await below.until(() => below.messages.length === 1, "the last message");
+    await disconnect(survivor, "forbidden");
+    await below.ended;
   });
 
   it("sends nobody to a relay's internals", async () => {
