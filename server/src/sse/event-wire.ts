@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
-import { parseFilter, type BellwireError, type Position, type ServerSubscribed } from "@bellwire/protocol";
+import { parseFilter, type BellwireError, type ServerSubscribed, type TopicPosition } from "@bellwire/protocol";
 import { fromWire } from "../connection/failure.js";
 import type { Codec, Wire } from "../connection/wire.js";
 import { textMessage, type Beginning, type TextMessage } from "./answer.js";
@@ -44,21 +44,21 @@ export class EventWire implements Wire {
     return this.#state === "ended" ? "server namespace disconnect" : "transport close";
   }
 
-  /** Begins the stream. @param headers further ones */
-  begin(headers: OutgoingHttpHeaders): void {
+  /**
+   * Begins the stream.
+   * @param headers further ones
+   * @param from where the client is; what it is told after that, an id must not say yet
+   */
+  begin(headers: OutgoingHttpHeaders, from: readonly TopicPosition[]): void {
     if (this.#state !== "before") return;
     this.#state = "open";
+    for (const position of from) this.#heard.set(position.topic, position);
     this.#response.writeHead(200, { ...headers, ...HEADERS });
     this.#send(`retry: ${retryAtFirst(Math.random())}\n\n`);
   }
 
   /** Tells where the stream begins. @param spread milliseconds over which to refetch what needs it */
-  answer(beginnings: readonly Beginning[], since: (topic: string) => Position | undefined, spread: number): number {
-    // As long as a topic's messages are not told, an id must not say that they were.
-    for (const { topic, resync } of beginnings) {
-      const position = since(topic);
-      if (position !== undefined && !resync) this.#heard.set(topic, position);
-    }
+  answer(beginnings: readonly Beginning[], spread: number): number {
     let text = "";
     for (const { topic, position, messages } of beginnings) {
       if (position === undefined) continue;
@@ -89,7 +89,7 @@ export class EventWire implements Wire {
       case "draining":
         return this.#send(`retry: ${retryInDrain(Math.random())}\n\n`);
       case "lines":
-        return this.#send(`${frame.lines}\n`);
+        return this.#send(this.#event(frame.lines));
       case "nothing":
         return 0;
     }
@@ -135,7 +135,7 @@ export class EventWire implements Wire {
     return 0;
   }
 
-  /** An event that moves a position. */
+  /** An event with where that leaves the client. */
   #event(lines: string): string {
     this.#sentId = this.#heard.id;
     return `id: ${this.#sentId}\n${lines}\n`;

@@ -1,13 +1,22 @@
 import type { OutgoingHttpHeaders } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { BellwireError, isSite, parseSite, SUBSCRIBE_AUDIENCE, type Subscribed, type SubscribeResult } from "@bellwire/protocol";
+import {
+  BellwireError,
+  isSite,
+  parsePosition,
+  parseSite,
+  SUBSCRIBE_AUDIENCE,
+  type Subscribed,
+  type SubscribeResult,
+  type TopicPosition,
+} from "@bellwire/protocol";
 import { isFor } from "../auth/tokens.js";
 import { Connection } from "../connection/connection.js";
 import { fromWire } from "../connection/failure.js";
 import { HeldSubscriptions, type HeldSince } from "../connection/held-subscriptions.js";
 import type { Reception } from "../connection/reception.js";
 import type { Subscriptions } from "../connection/subscriptions.js";
-import { beginningsOf } from "./answer.js";
+import { beginningsOf, type Beginning } from "./answer.js";
 import { Comments } from "./comments.js";
 import { parseId, type Returned } from "./heard.js";
 import { EventWire } from "./event-wire.js";
@@ -34,6 +43,12 @@ const PREFLIGHT = {
 /** Is this a request for a stream? @param url without the public URL's path */
 export function isEventsPath(url: string): boolean {
   return /^\/v1\/sites\/[^/?]+\/events\/?(?:\?|$)/.test(url);
+}
+
+/** An item of a `subscribe`, as it is checked there. */
+interface Item extends Readonly<Record<string, unknown>> {
+  readonly topic: unknown;
+  readonly since?: unknown;
 }
 
 interface Stream {
@@ -116,11 +131,12 @@ async function open(
     silence = comments.add({ wire, connection });
     reply.hijack();
     reply.raw.cork(); // the head, hello and what was missed: one write
-    wire.begin(reply.getHeaders() as OutgoingHttpHeaders);
+    const made = (results as Subscribed[]).map((result, i) => ({ topic: items[i]?.topic as string, result }));
+    const beginnings = beginningsOf(made);
+    wire.begin(reply.getHeaders() as OutgoingHttpHeaders, startsOf(beginnings, items));
     reception.open(connection, ticket);
-    const made = (results as Subscribed[]).map((result, i) => ({ topic: (items[i] as { topic: string }).topic, result }));
     const spread = Math.max(0, ...made.map(({ result }) => result.spread ?? 0));
-    connection.wrote(wire.answer(beginningsOf(made), (topic) => returned?.positionOf(topic), spread));
+    connection.wrote(wire.answer(beginnings, spread));
     reply.raw.uncork();
   };
   await subscriptions.subscribe(connection, items, begin, true);
@@ -131,11 +147,23 @@ async function open(
 }
 
 /** What a `subscribe` of these would hold. The id knows better than the request, which is the one of the first time. */
-function itemsOf({ items, token }: EventsRequest, returned: Returned | undefined): object[] {
+function itemsOf({ items, token }: EventsRequest, returned: Returned | undefined): Item[] {
   const credential = isFor(SUBSCRIBE_AUDIENCE, token) ? { token } : {};
   return items.map(({ topic, filter, since, replay }, i) => {
     const from = returned === undefined ? since : (returned.positionOf(topic as string) ?? null);
     return { id: String(i), topic, filter, replay, ...credential, ...(from === undefined ? {} : { since: from }) };
+  });
+}
+
+/** Where a client is before it is told anything: where it comes from, or at the beginning of what it now has for the first time. */
+function startsOf(beginnings: readonly Beginning[], items: readonly Item[]): TopicPosition[] {
+  return beginnings.flatMap(({ topic, position, resync }) => {
+    if (position === undefined || resync) return [];
+    const sinces = new Set(items.filter((item) => item.topic === topic).map(({ since }) => JSON.stringify(since)));
+    const [since] = sinces;
+    // Where several come from different places, nothing can be said before all is told.
+    if (sinces.size > 1) return [];
+    return [{ topic, ...(since === undefined ? position : parsePosition(JSON.parse(since))) }];
   });
 }
 
