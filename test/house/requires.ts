@@ -38,6 +38,7 @@ const tools = {
   },
   nginx: { programs: ["nginx"], remedy: "apt-get install nginx (macOS: brew install nginx)" },
   haproxy: { programs: ["haproxy"], remedy: "apt-get install haproxy (macOS: brew install haproxy)" },
+  curl: { programs: ["curl"], remedy: "apt-get install curl (macOS: brew install curl)" },
   php: { programs: ["/usr/bin/php", "php"], remedy: "apt-get install php-cli (macOS: brew install php)" },
   ruby: { programs: ["/usr/bin/ruby", "ruby"], remedy: "apt-get install ruby (macOS: brew install ruby)" },
   python3: { programs: ["/usr/bin/python3", "python3"], remedy: "apt-get install python3 (macOS: brew install python)" },

@@ -8,6 +8,7 @@ import { HookBackend } from "./hooks-backend.js";
 import { eventually, publish, request, Stage } from "./stage.js";
 
 const ALL = { grants: [{ topic: "*" }] };
+const textOf = ({ events }: EventStream): string | undefined => events.find(({ event }) => event === "message")?.text;
 const offsets = (stream: EventStream): number[] => stream.messages.map(({ offset }) => offset);
 
 for (const store of ["memory", "Redis"] as const) {
@@ -43,7 +44,7 @@ for (const store of ["memory", "Redis"] as const) {
         "x-accel-buffering": "no",
       });
       await stream.until(() => stream.lastEventId !== "", "an id");
-      expect(stream.events.map(({ event }) => event)).to.deep.equal(["hello"]);
+      expect(stream.events[0]?.event).to.equal("hello");
       expect(stream.named("hello")[0]).to.deep.include({ v: 1, user: "ann", session: "s1" });
       for (const data of [{ id: 5 }, { id: 7 }, { id: 6, kind: "a" }, { id: 7, kind: "a" }]) await publish(one, "E1", data);
       await stream.until(() => stream.messages.length === 3, "three messages");
@@ -165,10 +166,10 @@ for (const store of ["memory", "Redis"] as const) {
       const data = '{"big":\r\n12345678901234567890,\n"text":"a\\nb\u2028"}';
       await one.relay.log.append({ site: "5", topic: "E6", data, id: "1", idempotent: false, retry: false }, 1000);
       await stream.until(() => stream.messages.length === 1, "the message");
-      expect(stream.events.at(-1)?.text).to.contain(`"data":${data.replace(/[\r\n]/g, " ")}}`);
+      expect(textOf(stream)).to.contain(`"data":${data.replace(/[\r\n]/g, " ")}}`);
       const again = await stage.stream(one, { claims, subscribe: [{ topic: "E6" }] });
       await again.until(() => again.messages.length === 1, "the message, replayed");
-      expect(again.events.at(-1)?.text).to.equal(stream.events.at(-1)?.text);
+      expect(textOf(again)).to.equal(textOf(stream));
     });
   });
 }

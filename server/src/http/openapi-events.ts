@@ -10,7 +10,7 @@ export function eventPaths(): Schema {
         operationId: "events",
         summary: "Subscribe, as server-sent events",
         description:
-          "Events hello, message ({topic, epoch, offset, time, data}), resync ({topics, spread, cause}), unsubscribed and bye (an error). The id of an event stands for everything heard up to it. Where one subscription is refused the request is.",
+          "Events hello, message ({topic, epoch, offset, time, data}), resync ({topics, spread, cause}), subscribed, unsubscribed and bye (an error). The id of an event stands for everything heard up to it. Where one subscription is refused the request is.",
         security: [{ token: [] }],
         parameters: [
           SITE,

@@ -122,8 +122,9 @@ export class EventWire implements Wire {
     if (!resync && !late) for (const message of messages) text += this.#message(topic, epoch, textMessage(message));
     this.#heard.set(topic, position);
     this.#heard.hold(topic, parseFilter(filter).canonical);
-    text += resync || late ? this.#event(resyncLines([{ topic, ...position }], { spread, cause: "gap" })) : this.#idAlone();
-    return this.#send(text);
+    if (resync || late) text += this.#event(resyncLines([{ topic, ...position }], { spread, cause: "gap" }));
+    // Not its id alone, which a page never sees.
+    return this.#send(text + this.#event(linesOf("subscribed", JSON.stringify({ topic, filter, epoch, offset }))));
   }
 
   #unsubscribed({ id, topic, filter, error }: Unsubscribed, lines: string): number {
