@@ -1,9 +1,13 @@
+import { FairQueue } from "./fair-queue.js";
+
 interface Kind {
   /** Tasks of this kind that run at once. */
   readonly most: number;
-  running: number;
-  /** Whoever comes first is next. */
-  readonly waiting: Map<string, (() => void)[]>;
+  readonly queue: FairQueue<Turn>;
+}
+
+interface Turn {
+  readonly start: () => void;
 }
 
 /**
@@ -15,21 +19,22 @@ export class FairTurns {
   readonly #long: Kind;
 
   constructor(most: { readonly short: number; readonly long: number }) {
-    this.#short = { most: most.short, running: 0, waiting: new Map() };
-    this.#long = { most: most.long, running: 0, waiting: new Map() };
+    this.#short = { most: most.short, queue: new FairQueue() };
+    this.#long = { most: most.long, queue: new FairQueue() };
   }
 
   /** Runs a task in its turn. Rejects as the task does. */
   async take<T>(length: "short" | "long", whom: string, task: () => Promise<T>): Promise<T> {
-    const kind = length === "short" ? this.#short : this.#long;
-    await new Promise<void>((start) => {
-      queue(kind, whom, start);
+    const { queue } = length === "short" ? this.#short : this.#long;
+    const turn = await new Promise<Turn>((resolve) => {
+      const own: Turn = { start: () => resolve(own) };
+      queue.add([whom], own);
       this.#start();
     });
     try {
       return await task();
     } finally {
-      kind.running--;
+      queue.ended(turn);
       this.#start();
     }
   }
@@ -43,25 +48,13 @@ export class FairTurns {
 
   #start(): void {
     while (startOne(this.#short));
-    if (this.#short.waiting.size > 0) return;
+    if (this.#short.queue.size > 0) return;
     while (startOne(this.#long));
   }
 }
 
-function queue({ waiting }: Kind, whom: string, start: () => void): void {
-  const tasks = waiting.get(whom);
-  if (tasks === undefined) waiting.set(whom, [start]);
-  else tasks.push(start);
-}
-
-function startOne(kind: Kind): boolean {
-  const [first] = kind.waiting;
-  if (first === undefined || kind.running >= kind.most) return false;
-  const [whom, tasks] = first;
-  const start = tasks.shift() as () => void;
-  kind.waiting.delete(whom);
-  if (tasks.length > 0) kind.waiting.set(whom, tasks); // behind the others
-  kind.running++;
-  start();
-  return true;
+function startOne({ queue, most }: Kind): boolean {
+  const turn = queue.next([most]);
+  turn?.start();
+  return turn !== undefined;
 }
