@@ -142,7 +142,7 @@ export function connecting(more: Partial<ConnectQuestion> = {}): ConnectQuestion
 }
 
 export function subscribing(topic: string, more: Partial<SubscribeQuestion> = {}): SubscribeQuestion {
-  return { ...asker(), topic, filter: {}, params: {}, ...more };
+  return { ...asker(), topic, filter: {}, ...more };
 }
 
 /** What a question was refused with. Anything but the two errors of the interface fails. */

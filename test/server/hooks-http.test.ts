@@ -17,7 +17,7 @@ describe("hooks over HTTP", () => {
       const me = asker({ headers: { cookie: "a=b" } });
       await hooks.connect({ ...me, data: { x: 1 }, claims: { sub: "42" } });
       await hooks.refresh({ ...me, info: { name: "Ann" } });
-      await hooks.subscribe({ ...me, topic: "news", filter: { id: [1, 2] }, params: {} });
+      await hooks.subscribe({ ...me, topic: "news", filter: { id: [1, 2] } });
       await hooks.publish({ ...me, topic: "chat", data: { text: "hi" } });
       await hooks.rpc({ ...me, method: "ping", data: [1] });
       expect(backend.asked.map(({ body }) => body)).to.deep.equal([

@@ -245,7 +245,7 @@ export class Admission {
 
   async #byHook(visitor: Visitor, { topic, filter, ticket }: SubscriptionQuestion): Promise<AdmittedSubscription> {
     const iat = this.#clocks.now;
-    const asked = this.#hooks.subscribe({ ...visitor.asker, topic, filter: filterObject(filter), params: {} });
+    const asked = this.#hooks.subscribe({ ...visitor.asker, topic, filter: filterObject(filter) });
     if (asked === undefined) {
       if (ticket !== undefined && ticket !== null)
         throw new BellwireError("token-invalid", "The ticket does not hold here: ask with a token");

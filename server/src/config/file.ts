@@ -28,6 +28,12 @@ const siteLimits = {
   roomsPerConnection: z.int().min(1).max(1_000_000).describe("A filter takes a room for each combination of its values"),
   roomsPerFrame: z.int().min(1).max(100_000),
   dataBytes: z.int().min(2).max(1_000_000),
+  questionsPerSecond: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .describe("Questions that one connection may have hooks asked in a second, on average; ten times as many at once"),
+  siteQuestionsPerSecond: z.int().min(1).max(1_000_000).describe("The same for all connections of a site on one relay"),
 };
 
 const site = z.strictObject({
@@ -85,6 +91,8 @@ const fileSchema = z.strictObject({
       roomsPerConnection: siteLimits.roomsPerConnection.default(5000),
       roomsPerFrame: siteLimits.roomsPerFrame.default(5000),
       dataBytes: siteLimits.dataBytes.default(4096),
+      questionsPerSecond: siteLimits.questionsPerSecond.default(100),
+      siteQuestionsPerSecond: siteLimits.siteQuestionsPerSecond.default(1000),
       waitingBytes: z.int().min(65_536).default(4_194_304).describe("Bytes that may wait for one socket before it is closed as slow"),
     })
     .prefault({}),

@@ -1,8 +1,10 @@
 import { isSite, isTopicPattern } from "@bellwire/protocol";
 import { z } from "zod";
+import { EVENTS, forEachEvent } from "../hooks/events.js";
 import { topicMatcher } from "../hooks/matching.js";
 import { normalAllowed } from "../hooks/rpc-path.js";
 import type { BackendSettings, HookSettings, HttpFormSettings } from "../hooks/settings.js";
+import type { HookEvent } from "../hooks/plain.js";
 import { isHookSecret } from "../hooks/signing.js";
 import { duration } from "./duration.js";
 
@@ -22,7 +24,12 @@ const retries = (fallback: number): z.ZodDefault<z.ZodInt> =>
 
 const call = {
   concurrency: z.int().min(1).max(10_000).default(100).describe("Questions under way at a time"),
-  queue: z.int().min(0).max(100_000).default(1000).describe("Questions that may wait for their turn"),
+  queue: z
+    .int()
+    .min(0)
+    .max(100_000)
+    .default(1000)
+    .describe("Questions of one site that may wait for their turn; ten times as many of all sites"),
   sites: z.array(site).min(1).optional().describe("The sites that it answers for; absent: all"),
 };
 const refuses = { onFailure: z.literal("refuse").default("refuse") };
@@ -32,21 +39,28 @@ const mayAllow = {
     .default("refuse")
     .describe("What becomes of a question where nobody is at the backend's address; whatever else fails is refused"),
 };
-const reading = { url, timeout: timeout(2 * SECOND), retries: retries(1), ...call };
-const acting = { url, timeout: timeout(2 * SECOND), retries: retries(0), ...call };
 const topics = z.array(topicPattern).min(1).optional();
-
-const connect = z.strictObject({ ...reading, ...refuses }).meta({ id: "connect" });
-const refresh = z.strictObject({ ...reading, ...mayAllow }).meta({ id: "refresh" });
-const subscribe = z.strictObject({ ...reading, ...mayAllow, topics }).meta({ id: "subscribe" });
-const publish = z.strictObject({ ...acting, ...mayAllow, topics }).meta({ id: "publish" });
 const method = z
   .string()
   .regex(/^[^*]{0,128}\*?$/, "a method, or a prefix that ends in *")
   .min(1);
-const rpc = z
-  .strictObject({ ...acting, ...refuses, timeout: timeout(30 * SECOND), methods: z.array(method).min(1).optional() })
-  .meta({ id: "rpc" });
+const methods = z.array(method).min(1).optional();
+
+/** A backend that is asked one event's questions. */
+function backend(event: HookEvent): z.ZodType<BackendSettings, unknown> {
+  const { defaults, fallback, by } = EVENTS[event];
+  return z
+    .strictObject({
+      url,
+      timeout: timeout(defaults.timeout),
+      retries: retries(defaults.retries),
+      ...call,
+      ...(fallback === undefined ? refuses : mayAllow),
+      ...(by === "topic" ? { topics } : by === "method" ? { methods } : {}),
+    })
+    .meta({ id: event });
+}
+
 const httpForm = z
   .strictObject({
     http: url
@@ -57,7 +71,7 @@ const httpForm = z
       .array(z.string().transform((entry, context) => normalAllowed(entry) ?? refuseEntry(context)))
       .min(1)
       .describe("Calls such as get:users/1, or prefixes that end in *"),
-    timeout: timeout(30 * SECOND),
+    timeout: timeout(EVENTS.rpc.defaults.timeout),
     ...call,
   })
   .meta({ id: "calls" });
@@ -99,11 +113,10 @@ export const hooks: z.ZodType<HookSettings, Readonly<Record<string, unknown>>> =
     )
     .default([])
     .describe("The browser's headers that are passed on"),
-  connect: oneOrMore<BackendSettings>(connect),
-  refresh: oneOrMore<BackendSettings>(refresh),
-  subscribe: oneOrMore<BackendSettings>(subscribe),
-  publish: oneOrMore<BackendSettings>(publish),
-  rpc: oneOrMore<BackendSettings | HttpFormSettings>(z.union([rpc, httpForm])),
+  ...forEachEvent<{ [Event in HookEvent]: z.ZodType }>((event) => {
+    if (event !== "rpc") return oneOrMore<BackendSettings>(backend(event));
+    return oneOrMore<BackendSettings | HttpFormSettings>(z.union([backend(event), httpForm]));
+  }),
   notices: notices.optional(),
 }) as z.ZodType<HookSettings, Readonly<Record<string, unknown>>>;
 

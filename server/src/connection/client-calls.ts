@@ -5,7 +5,6 @@ import type { Settings } from "../config/settings.js";
 import type { Hooks } from "../hooks/hooks.js";
 import type { TopicLog } from "../stores/log.js";
 import type { Stats } from "../observe/stats.js";
-import { askerOf } from "./asker.js";
 import type { Connection } from "./connection.js";
 
 export interface ClientCallsOptions {
@@ -45,7 +44,7 @@ export class ClientCalls {
 
   async #publish(connection: Connection, topic: string, text: string): Promise<Position | { readonly handled: true }> {
     const { hooks, log, stats, settings } = this.#options;
-    const asked = hooks.publish({ ...askerOf(connection), topic, data: JSON.parse(text) as JsonObject });
+    const asked = hooks.publish({ ...connection.asker, topic, data: JSON.parse(text) as JsonObject });
     const reply = asked === undefined ? undefined : await asked;
     if (reply?.handled === true) return { handled: true };
     const data = reply?.data === undefined ? text : encodeData(reply.data, settings.of(connection.site).limits.dataBytes);
@@ -79,7 +78,7 @@ export class ClientCalls {
       throw new BellwireError("unsupported", "This relay answers no rpc: it needs hooks.rpc in its configuration, or a handler");
     }
     return this.#bounded(connection, async () => {
-      const asked = hooks.rpc({ ...askerOf(connection), method, data: source?.data });
+      const asked = hooks.rpc({ ...connection.asker, method, data: source?.data });
       if (asked === undefined) throw new BellwireError("not-found", "There is no such method");
       const { status, data } = await asked;
       return { ...(status === undefined ? {} : { status }), data: data ?? null };

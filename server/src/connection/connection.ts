@@ -6,7 +6,6 @@ import type { Asker } from "../hooks/hooks.js";
 import type { Scope } from "../revocations/revocation.js";
 import type { Feed } from "../feed/feed.js";
 import type { Recipient } from "../feed/member.js";
-import { askerOf } from "./asker.js";
 import type { HeldSubscriptions } from "./held-subscriptions.js";
 import type { Rate } from "../pacing/rate.js";
 import type { Codec, Frame, Wire } from "./wire.js";
@@ -122,7 +121,8 @@ export class Connection implements Recipient {
 
   /** This connection, as backends hear of it. */
   get asker(): Asker {
-    return askerOf(this);
+    const { site, user, session, client, id, headers, permit } = this;
+    return { site, user, session, client, connection: id, headers, info: permit.info };
   }
 
   get grants(): readonly ParsedGrant[] {

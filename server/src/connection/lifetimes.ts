@@ -3,7 +3,6 @@ import { authoritiesFor, isSame, type ConnectionPermit } from "../auth/permits.j
 import type { SubscriptionProof } from "../auth/tickets.js";
 import { Disconnected, type Hooks } from "../hooks/hooks.js";
 import { toBellwireError } from "./failure.js";
-import { askerOf } from "./asker.js";
 import type { Connection, Subscription } from "./connection.js";
 import type { ConnectionObserver, SubscriptionObserver } from "./observers.js";
 import { Schedule } from "../pacing/schedule.js";
@@ -161,7 +160,7 @@ export class Lifetimes implements ConnectionObserver, SubscriptionObserver {
   }
 
   #askRefresh(connection: Connection): Promise<Outcome> | undefined {
-    const asked = this.#options.hooks.refresh(askerOf(connection));
+    const asked = this.#options.hooks.refresh(connection.asker);
     return asked?.then(({ until }) => {
       if (!isAhead(until)) return "refused";
       // A later end and no younger permit: nobody has looked at its grants again, and a revocation on its way must still hold.
@@ -175,7 +174,7 @@ export class Lifetimes implements ConnectionObserver, SubscriptionObserver {
     if (proof.hooked !== true) return undefined;
     // The time of the question stands for that of a token: whatever is revoked while it is answered is revoked.
     const iat = this.#options.now();
-    const asked = this.#options.hooks.subscribe({ ...askerOf(connection), topic, filter: filterObject(filter), params: {} });
+    const asked = this.#options.hooks.subscribe({ ...connection.asker, topic, filter: filterObject(filter) });
     return asked?.then(({ until }) => {
       if (!isAhead(until)) return "refused";
       this.renewSubscription(connection, subscription, { ...subscription.proof, iat, until });

@@ -1,7 +1,8 @@
 import { backoff } from "@bellwire/emitter/time";
 import { setTimeout as pause } from "node:timers/promises";
 import { Agent } from "undici";
-import { Limiter, QueueFull } from "../pacing/limiter.js";
+import type { Lane } from "../pacing/fair-queue.js";
+import { NoTurn, SharedTurns } from "../pacing/shared-turns.js";
 import type { CallSettings } from "./settings.js";
 import { Unanswered } from "./unanswered.js";
 
@@ -44,18 +45,48 @@ export function createAgent(): Agent {
   });
 }
 
-/** One backend: so many questions at a time, each with an end and so many attempts. */
+/** Whom a question is for: `[site, kind, connection]`. */
+export type QuestionLane = Lane & { readonly length: 3 };
+
+// What waits for all sites together, in queues of one.
+const QUEUES = 10;
+
+/**
+ * One backend: so many questions at a time, each with an end and so many attempts. They have their turns by site, then by kind, then
+ * by connection; one connection never has all of those under way, nor one site.
+ */
 export class Backend {
   readonly #agent: Agent;
   readonly #settings: Pick<CallSettings, "timeout"> & { readonly retries: number };
-  readonly #limiter: Limiter;
+  readonly #turns: SharedTurns<unknown>;
   /** Until when it counts as down, and why. */
   #down: { readonly until: number; readonly because: Unanswered } | undefined;
 
   constructor(agent: Agent, settings: CallSettings & { readonly retries: number }) {
+    const { concurrency, queue } = settings;
+    const tenth = Math.floor(concurrency / 10);
     this.#agent = agent;
     this.#settings = settings;
-    this.#limiter = new Limiter(settings.concurrency, settings.queue);
+    this.#turns = new SharedTurns({
+      atOnce: [concurrency, concurrency - tenth, concurrency - tenth, concurrency - 2 * tenth],
+      waiting: [queue * QUEUES, queue],
+    });
+  }
+
+  /**
+   * Lets somebody have a turn: what `run` does there is asked once for all that wait with the same key.
+   * @param run told until when it may ask, in milliseconds of `performance.now()`
+   * @throws Unanswered where there was no turn to be had; what `run` throws
+   */
+  async turn<Reply>(lane: QuestionLane, run: (end: number) => Promise<Reply>, key?: string): Promise<Reply> {
+    const { timeout } = this.#settings;
+    try {
+      return (await this.#turns.take(lane, timeout, run, key)) as Reply;
+    } catch (error) {
+      if (!(error instanceof NoTurn)) throw error;
+      if (error.why === "late") throw new Unanswered("timeout", `no turn within ${timeout} ms`, { unasked: true });
+      throw new Unanswered("overloaded", "too many questions of the same site wait for it already", { unasked: true });
+    }
   }
 
   /**
@@ -63,15 +94,14 @@ export class Backend {
    * @param prepare makes the request, anew for each attempt
    * @throws Unanswered
    */
-  async ask(prepare: () => OutgoingRequest): Promise<Answer> {
-    const { timeout } = this.#settings;
+  async ask(prepare: () => OutgoingRequest, end: number): Promise<Answer> {
     if (this.#down !== undefined && performance.now() < this.#down.until) throw this.#down.because;
-    const end = new AbortController();
-    const timer = setTimeout(() => end.abort(LATE), timeout);
+    const over = new AbortController();
+    const timer = setTimeout(() => over.abort(LATE), Math.max(1, end - performance.now()));
     try {
-      return await this.#limiter.run(() => this.#attempts(prepare, end.signal), end.signal);
+      return await this.#attempts(prepare, over.signal);
     } catch (error) {
-      if (end.signal.aborted) throw new Unanswered("timeout", `no answer within ${timeout} ms`, { cause: error });
+      if (over.signal.aborted) throw new Unanswered("timeout", `no answer within ${this.#settings.timeout} ms`, { cause: error });
       const unanswered = asUnanswered(error);
       if (isRefused(error)) this.#down = { until: performance.now() + DOWN_MS, because: unanswered };
       throw unanswered;
@@ -137,7 +167,6 @@ function firstOf(value: string | string[] | undefined): string | undefined {
 /** What went wrong on the way. Whatever isn't known better was the connection. */
 function asUnanswered(error: unknown): Unanswered {
   if (error instanceof Unanswered) return error;
-  if (error instanceof QueueFull) return new Unanswered("overloaded", "too many questions wait for it already");
   const { code, message } = error as { code?: unknown; message?: unknown };
   if (code === "UND_ERR_RES_EXCEEDED_MAX_SIZE") {
     return new Unanswered("invalid", `it is larger than ${MAX_ANSWER_BYTES} bytes`, { cause: error });

@@ -1,5 +1,7 @@
+import { forEachEvent } from "./events.js";
 import type { Hooks } from "./hooks.js";
 import type { LocalHooks } from "./local-hooks.js";
+import type { HookEvent } from "./plain.js";
 
 /**
  * Hooks in the same process first; questions that nobody there is to be asked go to the others. The interceptors run around both.
@@ -8,11 +10,10 @@ import type { LocalHooks } from "./local-hooks.js";
 export function composeHooks(local: LocalHooks, others: Hooks): Hooks {
   const { bare } = local;
   return local.around({
-    connect: (question) => bare.connect(question) ?? others.connect(question),
-    refresh: (question) => bare.refresh(question) ?? others.refresh(question),
-    subscribe: (question) => bare.subscribe(question) ?? others.subscribe(question),
-    publish: (question) => bare.publish(question) ?? others.publish(question),
-    rpc: (question) => bare.rpc(question) ?? others.rpc(question),
+    ...forEachEvent<Pick<Hooks, HookEvent>>((event) => {
+      const ask = (question: never): unknown => bare[event](question) ?? others[event](question);
+      return ask as Hooks[typeof event];
+    }),
     get features() {
       return [...new Set([...bare.features, ...others.features])];
     },

@@ -1,5 +1,6 @@
 import type { Config } from "../config/config.js";
 import type { Logger } from "../observe/logger.js";
+import type { RefusalLog } from "../observe/refusal-log.js";
 import type { Stats } from "../observe/stats.js";
 import { composeHooks } from "./compose.js";
 import type { Hooks } from "./hooks.js";
@@ -12,12 +13,15 @@ export function createHooks(parts: {
   readonly stats: Stats;
   readonly logger: Logger;
   readonly local: LocalHooks | undefined;
+  readonly refusals: Pick<RefusalLog, "refused">;
 }): Hooks {
-  const { config, stats, logger, local } = parts;
+  const { config, stats, logger, local, refusals } = parts;
   const remote = createHttpHooks(config.hooks, {
     appKey: config.keys.keys[0]?.key ?? "",
     observe: (event, outcome) => stats.countHook(event, outcome),
     warn: (message) => logger.warn(message),
+    limitsOf: (site) => config.settings.of(site).limits,
+    onRefused: (site, error) => refusals.refused(site, "question", error),
   });
   return local === undefined ? remote : composeHooks(local, remote);
 }

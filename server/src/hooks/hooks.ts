@@ -47,8 +47,6 @@ export interface RefreshReply {
 export interface SubscribeQuestion extends Asker {
   readonly topic: string;
   readonly filter: Filter;
-  /** What a rule like `user.{uuid}` read from the topic. */
-  readonly params: Readonly<Record<string, string>>;
 }
 
 export interface SubscribeReply {

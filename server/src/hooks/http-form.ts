@@ -14,13 +14,13 @@ const OWN_HEADERS =
 
 /** Calls of an application's own addresses: the method `post:news/store` becomes `POST <base>news/store`. */
 export class HttpForm {
-  readonly #backend: Backend;
+  readonly backend: Backend;
   readonly #settings: HttpFormSettings;
   readonly #signer: Signer;
 
   constructor(agent: Agent, settings: HttpFormSettings, signer: Signer) {
     // Repeated, a call might do twice what it does.
-    this.#backend = new Backend(agent, { ...settings, retries: 0 });
+    this.backend = new Backend(agent, { ...settings, retries: 0 });
     this.#settings = settings;
     this.#signer = signer;
   }
@@ -35,10 +35,10 @@ export class HttpForm {
    * Makes the call. Whatever its status, the application's answer is the reply.
    * @throws Unanswered; BellwireError `bad-request` or `too-large` for data that can't be sent so
    */
-  async call(path: RpcPath, question: RpcQuestion): Promise<RpcReply> {
+  async call(path: RpcPath, question: RpcQuestion, end: number): Promise<RpcReply> {
     const id = questionId();
     const made = makeRequest(path, question, this.#settings.http);
-    const answer = await this.#backend.ask(() => this.#signed(id, made, question));
+    const answer = await this.backend.ask(() => this.#signed(id, made, question), end);
     return { status: answer.status, data: dataOf(answer) };
   }
 

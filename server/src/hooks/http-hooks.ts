@@ -1,29 +1,23 @@
 import type { Agent } from "undici";
 import { BellwireError, type JsonObject } from "@bellwire/protocol";
-import { createAgent } from "./backend.js";
-import {
-  Disconnected,
-  type Asker,
-  type ConnectQuestion,
-  type ConnectReply,
-  type Hooks,
-  type PublishQuestion,
-  type PublishReply,
-  type RefreshQuestion,
-  type RefreshReply,
-  type RpcQuestion,
-  type RpcReply,
-  type SubscribeQuestion,
-  type SubscribeReply,
-} from "./hooks.js";
+import { Rates } from "../pacing/rates.js";
+import { createAgent, type Backend, type QuestionLane } from "./backend.js";
+import { EVENTS, forEachEvent, HOOK_EVENTS } from "./events.js";
+import { Disconnected, type Asker, type ConnectQuestion, type Hooks, type RpcQuestion } from "./hooks.js";
 import { HttpForm, jsonOf } from "./http-form.js";
-import { InFlight } from "../pacing/in-flight.js";
 import { holdsName, topicMatcher, type Params } from "./matching.js";
-import { parseConnectReply, parsePublishReply, parseRefreshReply, parseRpcReply, parseSubscribeReply } from "./replies.js";
+import type { HookEvent, HookQuestions, HookReplies } from "./plain.js";
 import type { BackendSettings, HookSettings, HttpFormSettings } from "./settings.js";
 import { Signer, signingKeys } from "./signing.js";
 import { Unanswered, type Observe, type Outcome } from "./unanswered.js";
 import { Webhook } from "./webhook.js";
+
+export interface QuestionLimits {
+  /** Of one connection, a second; ten times as many at once. */
+  readonly questionsPerSecond: number;
+  /** Of all connections of a site. */
+  readonly siteQuestionsPerSecond: number;
+}
 
 export interface HttpHookOptions {
   /** As the relay's APP_KEY holds it: signs where the settings name no secret. */
@@ -31,153 +25,135 @@ export interface HttpHookOptions {
   readonly observe?: Observe | undefined;
   /** Told in a sentence of what did not work; the same words again and again while it doesn't. */
   readonly warn?: ((message: string) => void) | undefined;
+  /** How often a site may ask; default: as often as it likes. */
+  readonly limitsOf?: ((site: string) => QuestionLimits) | undefined;
+  /** Told of each question that was not even asked, since its connection or site asks too much. */
+  readonly onRefused?: ((site: string, error: BellwireError) => void) | undefined;
 }
 
-interface Route {
-  readonly webhook: Webhook;
-  readonly sites: readonly string[] | undefined;
-  readonly topic: (topic: string) => Params | undefined;
-}
-
-type RpcRoute = (question: RpcQuestion) => Promise<RpcReply> | undefined;
+/** Asks one backend; undefined where it is not for this question. */
+type Route = (question: Asker) => Promise<unknown> | undefined;
 
 const UNEXPLAINED = "it answered 401 or 403 and did not say why; if it always does, its secret is another one";
-/** How much longer a connection lasts where the refresh hook could not be asked and failing means "allow". */
-const ALLOWED_SECONDS = 60;
 
 /**
  * Asks backends over HTTP, as the configuration file's `hooks` say.
  *
- * Two questions are identical, and asked once while the first is under way, if both are `subscribe` or both are `refresh`, go to
- * the same backend, and their bodies are the same but for `client` and `connection`: the same site, user, session, passed headers
- * and info, and for a subscribe the same topic, filter and params. The backend sees the first asker's `client` and `connection`;
- * all of them get its answer, also a refusal or a disconnect.
+ * Two questions are identical, and asked once while the first waits or is under way, if both are `subscribe` or both are `refresh`,
+ * go to the same backend, and their bodies are the same but for `client` and `connection`: the same site, user, session, passed
+ * headers and info, and for a subscribe the same topic, filter and params. The backend sees the `client` and `connection` of
+ * whoever has the first turn; all of them get its answer, also a refusal or a disconnect.
  */
 export function createHttpHooks(settings: HookSettings, options: HttpHookOptions): Hooks {
-  return new HttpHooks(settings, options);
+  return new HttpHooks(settings, options).hooks;
 }
 
-class HttpHooks implements Hooks {
-  readonly features: readonly string[];
+class HttpHooks {
+  readonly hooks: Hooks;
   readonly #agent: Agent = createAgent();
   readonly #options: HttpHookOptions;
-  readonly #connect: readonly Route[];
-  readonly #refresh: readonly Route[];
-  readonly #subscribe: readonly Route[];
-  readonly #publish: readonly Route[];
-  readonly #rpc: readonly RpcRoute[];
-  readonly #refreshes = new InFlight<RefreshReply>();
-  readonly #subscribes = new InFlight<SubscribeReply>();
+  readonly #connections = new Rates();
+  readonly #sites = new Rates();
 
   constructor(settings: HookSettings, options: HttpHookOptions) {
     this.#options = options;
     const signer = new Signer(signingKeys(settings.secret, options.appKey));
-    const routes = (backends: readonly BackendSettings[]): Route[] =>
-      backends.map((backend) => ({
-        webhook: new Webhook(this.#agent, backend, signer),
-        sites: backend.sites,
-        topic: topicMatcher(backend.topics),
-      }));
-    this.#connect = routes(settings.connect);
-    this.#refresh = routes(settings.refresh);
-    this.#subscribe = routes(settings.subscribe);
-    this.#publish = routes(settings.publish);
-    this.#rpc = settings.rpc.map((each) => ("http" in each ? this.#callsOf(each, signer) : this.#methodsOf(each, signer)));
-    this.features = (["connect", "refresh", "subscribe", "publish", "rpc"] as const).filter((event) => settings[event].length > 0);
+    const route = (event: HookEvent, each: BackendSettings | HttpFormSettings): Route =>
+      "http" in each ? this.#callsOf(each, signer) : this.#webhookOf(event, each, signer);
+    const asking = forEachEvent<Pick<Hooks, HookEvent>>((event) => {
+      const routes = settings[event].map((each) => route(event, each));
+      return ((question: Asker) => this.#first(event, routes, question)) as Hooks[typeof event];
+    });
+    this.hooks = {
+      ...asking,
+      features: HOOK_EVENTS.filter((event) => settings[event].length > 0),
+      // Ends the connections to backends; questions under way are rejected.
+      close: () => this.#agent.destroy(),
+    };
   }
 
-  connect(question: ConnectQuestion): Promise<ConnectReply> | undefined {
-    const found = find(this.#connect, question.site);
-    if (found === undefined) return undefined;
-    const { data = null, claims } = question;
-    const more = { data, ...(claims === undefined ? {} : { claims }) };
-    return this.#ask("connect", found.webhook, question, more, (source) => parseConnectReply(source, question));
-  }
-
-  refresh(question: RefreshQuestion): Promise<RefreshReply> | undefined {
-    const found = find(this.#refresh, question.site);
-    if (found === undefined) return undefined;
-    const allowed = (): RefreshReply => ({ until: Math.floor(Date.now() / 1000) + ALLOWED_SECONDS });
-    return this.#refreshes.ask(identity(found.webhook, question, {}), () =>
-      this.#ask("refresh", found.webhook, question, {}, parseRefreshReply, allowed),
-    );
-  }
-
-  subscribe(question: SubscribeQuestion): Promise<SubscribeReply> | undefined {
-    const found = find(this.#subscribe, question.site, question.topic);
-    if (found === undefined) return undefined;
-    const { topic, filter } = question;
-    const more = { topic, filter, params: found.params };
-    const allowed = (): SubscribeReply => ({ until: undefined, info: undefined });
-    return this.#subscribes.ask(identity(found.webhook, question, more), () =>
-      this.#ask("subscribe", found.webhook, question, more, parseSubscribeReply, allowed),
-    );
-  }
-
-  publish(question: PublishQuestion): Promise<PublishReply> | undefined {
-    const found = find(this.#publish, question.site, question.topic);
-    if (found === undefined) return undefined;
-    const { topic, data } = question;
-    const allowed = (): PublishReply => ({ data: undefined, topic: undefined, handled: false });
-    return this.#ask("publish", found.webhook, question, { topic, params: found.params, data }, parsePublishReply, allowed);
-  }
-
-  rpc(question: RpcQuestion): Promise<RpcReply> | undefined {
-    if (this.#rpc.length === 0) return undefined;
-    for (const route of this.#rpc) {
+  #first(event: HookEvent, routes: readonly Route[], question: Asker): Promise<unknown> | undefined {
+    for (const route of routes) {
       const reply = route(question);
       if (reply !== undefined) return reply;
     }
-    return this.#observed("rpc", undefined, async () => {
+    if (routes.length === 0 || event !== "rpc") return undefined;
+    return this.#observed(event, undefined, performance.now(), async () => {
       throw new BellwireError("not-found", "There is no such method");
     });
   }
 
-  #methodsOf(settings: BackendSettings, signer: Signer): RpcRoute {
+  #webhookOf<Event extends HookEvent>(event: Event, settings: BackendSettings, signer: Signer): Route {
     const webhook = new Webhook(this.#agent, settings, signer);
-    const { sites, methods } = settings;
-    return (question) => {
-      if (!isFor(sites, question.site) || !holdsName(methods, question.method)) return undefined;
-      const { method, data = null } = question;
-      return this.#ask("rpc", webhook, question, { method, data }, parseRpcReply);
+    const kind = EVENTS[event];
+    const params = paramsOf(settings);
+    const allowed = settings.onFailure === "allow" ? kind.fallback : undefined;
+    return (asker) => {
+      const read = params(asker);
+      if (read === undefined) return undefined;
+      const question = asker as HookQuestions[Event];
+      const more = kind.ask(question, read);
+      const key = kind.shared ? identity(asker, more) : undefined;
+      const parse = (source: JsonObject): HookReplies[Event] => kind.parse(source, question);
+      const ask = (end: number): Promise<HookReplies[Event]> => webhook.ask(jsonOf(bodyOf(event, asker, more)), event, parse, end);
+      const asked = this.#ask(event, webhook, asker, ask, key);
+      if (allowed === undefined) return asked;
+      return asked.catch((error: unknown) => {
+        if (error instanceof Unanswered && error.away) return allowed();
+        throw error;
+      });
     };
   }
 
-  #callsOf(settings: HttpFormSettings, signer: Signer): RpcRoute {
+  #callsOf(settings: HttpFormSettings, signer: Signer): Route {
     const form = new HttpForm(this.#agent, settings, signer);
-    return (question) => {
+    return (asker) => {
+      const question = asker as RpcQuestion;
       const path = isFor(settings.sites, question.site) ? form.find(question.method) : undefined;
-      return path === undefined ? undefined : this.#observed("rpc", settings.http, () => form.call(path, question));
+      if (path === undefined) return undefined;
+      return this.#ask("rpc", { backend: form.backend, address: settings.http }, question, (end) => form.call(path, question, end));
     };
   }
 
-  /** @param allowed the reply where the backend is away and failing means "allow" */
-  #ask<Reply>(
-    event: string,
-    webhook: Webhook,
+  /** Asks in the asker's turn, as often as the asker may. Each question is observed once, however many wait for it. */
+  async #ask<Reply>(
+    event: HookEvent,
+    { backend, address }: { readonly backend: Backend; readonly address: string },
     asker: Asker,
-    more: JsonObject,
-    parse: (source: JsonObject) => Reply,
-    allowed?: () => Reply,
+    ask: (end: number) => Promise<Reply>,
+    key?: string,
   ): Promise<Reply> {
-    const asked = this.#observed(event, webhook.address, () => webhook.ask(jsonOf(bodyOf(event, asker, more)), event, parse));
-    if (allowed === undefined || webhook.onFailure !== "allow") return asked;
-    return asked.catch((error: unknown) => {
-      if (error instanceof Unanswered && error.away) return allowed();
-      throw error;
-    });
+    const started = performance.now();
+    try {
+      this.#spend(event, asker);
+      return await backend.turn(laneOf(event, asker), (end) => this.#observed(event, address, started, () => ask(end)), key);
+    } catch (error) {
+      if (!(error instanceof Unanswered && error.unasked)) throw error;
+      if (error.outcome !== "timeout") this.#options.onRefused?.(asker.site, error);
+      return await this.#observed(event, address, started, () => Promise.reject(error));
+    }
+  }
+
+  /** @throws Unanswered where the connection or its site asks too often */
+  #spend(event: HookEvent, { site, connection }: Asker): void {
+    const limits = this.#options.limitsOf?.(site);
+    if (limits === undefined) return;
+    // Whoever connects has asked nothing yet; the site's rate holds them all.
+    const own = event === "connect" ? 0 : this.#connections.take(connection, limits.questionsPerSecond);
+    if (own > 0) throw new Unanswered("limited", "one connection asks too often", { after: own, unasked: true });
+    const all = this.#sites.take(site, limits.siteQuestionsPerSecond);
+    if (all > 0) throw new Unanswered("limited", "the site asks too often", { after: all, unasked: true });
   }
 
   /** Counts, warns, and lets nothing through but what the interface names. */
-  async #observed<Reply>(event: string, address: string | undefined, ask: () => Promise<Reply>): Promise<Reply> {
-    const started = performance.now();
+  async #observed<Reply>(event: HookEvent, address: string | undefined, started: number, ask: () => Promise<Reply>): Promise<Reply> {
     let outcome: Outcome = "ok";
     try {
       return await ask();
     } catch (error) {
       outcome = error instanceof Unanswered ? error.outcome : "refused";
       const detail = error instanceof Unanswered ? error.detail : isUnexplained(error) ? UNEXPLAINED : undefined;
-      if (detail !== undefined) this.#options.warn?.(`The ${event} hook at ${address}: ${detail}`);
+      if (detail !== undefined && outcome !== "limited") this.#options.warn?.(`The ${event} hook at ${address}: ${detail}`);
       if (error instanceof BellwireError || error instanceof Disconnected) throw error;
       outcome = "internal";
       throw new BellwireError("internal", "The backend could not be asked", { cause: error });
@@ -185,20 +161,22 @@ class HttpHooks implements Hooks {
       this.#options.observe?.(event, outcome, performance.now() - started);
     }
   }
-
-  /** Ends the connections to backends; questions under way are rejected. */
-  async close(): Promise<void> {
-    await this.#agent.destroy();
-  }
 }
 
-function find(routes: readonly Route[], site: string, topic?: string): { webhook: Webhook; params: Params } | undefined {
-  for (const { webhook, sites, topic: match } of routes) {
-    if (!isFor(sites, site)) continue;
-    const params = topic === undefined ? {} : match(topic);
-    if (params !== undefined) return { webhook, params };
-  }
-  return undefined;
+/** What a backend's patterns read from a question that it is for; undefined where it is for others. */
+function paramsOf({ sites, topics, methods }: BackendSettings): (question: Asker) => Params | undefined {
+  const ofTopic = topicMatcher(topics);
+  return (question) => {
+    const { site, topic, method } = question as Asker & { readonly topic?: string; readonly method?: string };
+    if (!isFor(sites, site) || !(method === undefined || holdsName(methods, method))) return undefined;
+    return topic === undefined ? {} : ofTopic(topic);
+  };
+}
+
+/** Newcomers have turns of their own, and among them those who bring a token. */
+function laneOf(event: HookEvent, asker: Asker): QuestionLane {
+  const newcomer = (asker as ConnectQuestion).claims === undefined ? "stranger" : "known";
+  return [asker.site, event === "connect" ? newcomer : "connected", asker.connection];
 }
 
 function isFor(sites: readonly string[] | undefined, site: string): boolean {
@@ -226,6 +204,7 @@ function bodyOf(event: string, asker: Asker, more: JsonObject): JsonObject {
   };
 }
 
-function identity(webhook: Webhook, { site, user, session, headers, info }: Asker, more: JsonObject): string {
-  return jsonOf([webhook.number, site, user, session, headers, info ?? null, more]);
+/** A backend has turns of its own, so that it is not part of this. */
+function identity({ site, user, session, headers, info }: Asker, more: JsonObject): string {
+  return jsonOf([site, user, session, headers, info ?? null, more]);
 }

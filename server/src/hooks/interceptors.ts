@@ -1,16 +1,8 @@
-import { BellwireError } from "@bellwire/protocol";
+import { asPlain, readAnswer } from "./answers.js";
+import { EVENTS, forEachEvent, HOOK_EVENTS } from "./events.js";
 import { foreign, type Report } from "./foreign.js";
 import type { Hooks } from "./hooks.js";
-import {
-  asPlain,
-  HOOK_EVENTS,
-  readAnswer,
-  type HookAnswer,
-  type HookEvent,
-  type HookQuestions,
-  type HookReplies,
-  type PlainReplies,
-} from "./plain.js";
+import type { HookAnswer, HookEvent, HookQuestions, HookReplies, PlainReplies } from "./plain.js";
 
 /** A question with its event's name. */
 export type HookContext<Event extends HookEvent = HookEvent> = { [Each in Event]: { readonly event: Each } & HookQuestions[Each] }[Event];
@@ -51,21 +43,17 @@ export function intercept(hooks: Hooks, interceptors: Interceptors, options: Int
   const chains = chainsOf(interceptors);
   const around = <Event extends HookEvent>(event: Event) => {
     const chain = chains.of(event);
-    const ask = hooks[event].bind(hooks) as (question: HookQuestions[Event]) => Promise<HookReplies[Event]> | undefined;
+    const ask = hooks[event].bind(hooks) as unknown as (question: HookQuestions[Event]) => Promise<HookReplies[Event]> | undefined;
     if (chain.length === 0) return ask;
     const last = async (question: HookQuestions[Event]): Promise<PlainReplies[Event]> =>
-      asPlain(event, await (ask(question) ?? unasked(event, question)));
+      asPlain(event, await (ask(question) ?? EVENTS[event].unasked(question)));
     return (question: HookQuestions[Event]): Promise<HookReplies[Event]> =>
       foreign(`interceptors of ${event}`, options.timeout, options.report, async () =>
         readAnswer(event, await run(event, chain, question, last), question),
       );
   };
   return {
-    connect: around("connect"),
-    refresh: around("refresh"),
-    subscribe: around("subscribe"),
-    publish: around("publish"),
-    rpc: around("rpc"),
+    ...forEachEvent<Pick<Hooks, HookEvent>>(around as <Event extends HookEvent>(event: Event) => Hooks[Event]),
     get features() {
       return HOOK_EVENTS.filter((event) => hooks.features.includes(event) || chains.own.includes(event));
     },
@@ -111,27 +99,5 @@ function chainsOf(interceptors: Interceptors): Chains {
     own: HOOK_EVENTS.filter((event) => (lists.get(event) ?? []).length > 0),
   };
 }
-
-/** What happens to a question where there is nobody to ask. */
-async function unasked<Event extends HookEvent>(event: Event, question: HookQuestions[Event]): Promise<HookReplies[Event]> {
-  return ANSWERS[event](question as never) as HookReplies[Event];
-}
-
-const ANSWERS: { readonly [Event in HookEvent]: (question: HookQuestions[Event]) => HookReplies[Event] } = {
-  connect: ({ claims, user, session }) => {
-    if (claims === undefined) throw new BellwireError("token-missing", "A token is needed");
-    return { user, session, info: undefined, until: undefined, subscriptions: [], grants: [] };
-  },
-  refresh: () => {
-    throw new BellwireError("token-missing", "A token is needed");
-  },
-  subscribe: () => {
-    throw new BellwireError("token-missing", "A token is needed");
-  },
-  publish: () => ({ data: undefined, topic: undefined, handled: false }),
-  rpc: () => {
-    throw new BellwireError("not-found", "There is no such method");
-  },
-};
 
 function ignore(): void {}

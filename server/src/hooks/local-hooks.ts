@@ -1,4 +1,6 @@
 import { BellwireError, type Reason } from "@bellwire/protocol";
+import { readAnswer } from "./answers.js";
+import { forEachEvent, HOOK_EVENTS } from "./events.js";
 import { foreign, type Report } from "./foreign.js";
 import {
   Disconnected,
@@ -15,7 +17,7 @@ import {
   type SubscribeReply,
 } from "./hooks.js";
 import { intercept, type HookContext, type Interceptors } from "./interceptors.js";
-import { HOOK_EVENTS, readAnswer, type HookAnswer, type HookEvent, type HookQuestions, type HookReplies } from "./plain.js";
+import type { HookAnswer, HookEvent, HookQuestions, HookReplies } from "./plain.js";
 import { refusedFor } from "./replies.js";
 import { RpcHandlers } from "./rpc-handlers.js";
 import { compileTopicRules, type AskTopicRules, type TopicRules, type TopicRuleSource } from "./topic-rules.js";
@@ -63,11 +65,7 @@ export function createLocalHooks(options: LocalHookOptions = {}): LocalHooks {
   const around = (hooks: Hooks): Hooks => intercept(hooks, interceptors, { timeout: INTERCEPTORS_TIMEOUT_MS, report });
   const whole = around(bare);
   return {
-    connect: whole.connect,
-    refresh: whole.refresh,
-    subscribe: whole.subscribe,
-    publish: whole.publish,
-    rpc: whole.rpc,
+    ...forEachEvent<Pick<Hooks, HookEvent>>((event) => whole[event]),
     get features() {
       return whole.features;
     },

@@ -1,4 +1,4 @@
-import { filterObject, type Grant, type JsonObject, type ParsedGrant, type Reason } from "@bellwire/protocol";
+import type { Grant, JsonObject, Reason } from "@bellwire/protocol";
 import type {
   ConnectQuestion,
   ConnectReply,
@@ -11,15 +11,6 @@ import type {
   SubscribeQuestion,
   SubscribeReply,
 } from "./hooks.js";
-import {
-  answerOf,
-  parseConnectReply,
-  parsePublishReply,
-  parseRefreshReply,
-  parseRpcReply,
-  parseSubscribeReply,
-  refusedFor,
-} from "./replies.js";
 
 export interface HookQuestions {
   readonly connect: ConnectQuestion;
@@ -31,8 +22,6 @@ export interface HookQuestions {
 
 /** The questions that a relay asks. */
 export type HookEvent = keyof HookQuestions;
-
-export const HOOK_EVENTS: readonly HookEvent[] = ["connect", "refresh", "subscribe", "publish", "rpc"];
 
 export interface HookReplies {
   readonly connect: ConnectReply;
@@ -75,36 +64,3 @@ export type Refusal = { readonly error: Reason } | { readonly disconnect: { read
 export type HookAnswer<Event extends HookEvent> = {
   [Each in Event]: PlainReplies[Each] | Refusal | (Each extends "subscribe" ? boolean : never);
 }[Event];
-
-/**
- * Reads what a function answered.
- * @throws BellwireError; Disconnected; BadReply
- */
-export function readAnswer<Event extends HookEvent>(event: Event, answer: unknown, question: HookQuestions[Event]): HookReplies[Event] {
-  if (event === "subscribe" && answer === false) throw refusedFor();
-  const source = answerOf(event === "subscribe" && answer === true ? {} : answer);
-  return READERS[event](source, question as never) as HookReplies[Event];
-}
-
-const READERS: { readonly [Event in HookEvent]: (source: JsonObject, question: never) => HookReplies[Event] } = {
-  connect: (source, question: ConnectQuestion) => parseConnectReply(source, question),
-  refresh: parseRefreshReply,
-  subscribe: parseSubscribeReply,
-  publish: parsePublishReply,
-  rpc: parseRpcReply,
-};
-
-/** A reply as a function would have written it. */
-export function asPlain<Event extends HookEvent>(event: Event, reply: HookReplies[Event]): PlainReplies[Event] {
-  const source: HookReplies[HookEvent] = reply;
-  if (event === "connect") {
-    const { subscriptions, grants, ...rest } = source as ConnectReply;
-    return { ...rest, subscriptions: subscriptions.map(plainGrant), grants: grants.map(plainGrant) } as unknown as PlainReplies[Event];
-  }
-  if (event === "refresh") return { until: (source as RefreshReply).until ?? null } as unknown as PlainReplies[Event];
-  return source as PlainReplies[Event];
-}
-
-function plainGrant({ topic, filter }: ParsedGrant): Grant {
-  return { topic, filter: filterObject(filter) };
-}

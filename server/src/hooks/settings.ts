@@ -4,7 +4,7 @@ export interface CallSettings {
   readonly timeout: number;
   /** Questions under way at a time. */
   readonly concurrency: number;
-  /** Questions that may wait for their turn; a further one is refused with `limit` at once. */
+  /** Questions of one site that may wait for their turn, ten times as many of all; a further one is refused with `limit` at once. */
   readonly queue: number;
   /** The sites that it answers for; undefined: all. */
   readonly sites?: readonly string[] | undefined;

@@ -2,9 +2,9 @@ import { BellwireError } from "@bellwire/protocol";
 
 /**
  * How a question ended: `ok`; `refused`, by the backend; or without an answer: `timeout`, `unreachable` (no connection, or lost),
- * `failed` (500 and above), `overloaded` (too many wait already), `invalid` (an answer that can't be used), `internal`.
+ * `failed` (500 and above), `overloaded` (too many wait already), `limited` (the asker asks too often), `invalid` (an answer that can't be used), `internal`.
  */
-export type Outcome = "ok" | "refused" | "timeout" | "unreachable" | "failed" | "overloaded" | "invalid" | "internal";
+export type Outcome = "ok" | "refused" | "timeout" | "unreachable" | "failed" | "overloaded" | "limited" | "invalid" | "internal";
 
 /** Told of each question that was asked, with the milliseconds it took. */
 export type Observe = (event: string, outcome: Outcome, ms: number) => void;
@@ -16,6 +16,7 @@ const WORDS: Readonly<Record<Failure, readonly [code: "timeout" | "unavailable" 
   unreachable: ["unavailable", "The backend can't be reached"],
   failed: ["unavailable", "The backend failed"],
   overloaded: ["limit", "Too many questions wait for the backend"],
+  limited: ["limit", "Too many questions at once: ask more slowly"],
   invalid: ["unavailable", "The backend's answer can't be used"],
 };
 
@@ -28,15 +29,22 @@ export class Unanswered extends BellwireError {
   readonly detail: string;
   /** Whether the network says that there is nobody: the one failure that whoever asks can't bring about. */
   readonly away: boolean;
+  /** Whether this asker never had a turn, whatever became of others that ask the same. */
+  readonly unasked: boolean;
 
-  constructor(outcome: Failure, detail: string, more: { readonly after?: number; readonly cause?: unknown; readonly away?: boolean } = {}) {
+  constructor(
+    outcome: Failure,
+    detail: string,
+    more: { readonly after?: number; readonly cause?: unknown; readonly away?: boolean; readonly unasked?: boolean } = {},
+  ) {
     const [code, message] = WORDS[outcome];
     super(code, outcome === "invalid" ? `${message}: ${detail}` : message, {
-      ...(outcome === "overloaded" ? { after: more.after ?? AFTER_MS } : {}),
+      ...(code === "limit" ? { after: more.after ?? AFTER_MS } : {}),
       ...(more.cause === undefined ? {} : { cause: more.cause }),
     });
     this.outcome = outcome;
     this.detail = detail;
     this.away = more.away === true;
+    this.unasked = more.unasked === true;
   }
 }

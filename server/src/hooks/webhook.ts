@@ -1,6 +1,6 @@
 import { BellwireError, type JsonObject } from "@bellwire/protocol";
 import type { Agent } from "undici";
-import { Backend, type Answer } from "./backend.js";
+import { Backend, type Answer, type OutgoingRequest } from "./backend.js";
 import { answerOf, BadReply, forbiddenFor } from "./replies.js";
 import { Disconnected } from "./hooks.js";
 import type { BackendSettings } from "./settings.js";
@@ -8,39 +8,38 @@ import { questionId, type Signer } from "./signing.js";
 import { Unanswered } from "./unanswered.js";
 
 const LONGEST_AFTER_MS = 3_600_000;
-let count = 0;
 
 /** An address where questions are posted. */
 export class Webhook {
-  /** Tells it from the others of this process. */
-  readonly number: number = ++count;
   /** Without the query, which may hold a secret. */
   readonly address: string;
   readonly onFailure: BackendSettings["onFailure"];
   readonly #url: URL;
-  readonly #backend: Backend;
+  readonly backend: Backend;
   readonly #signer: Signer;
 
   constructor(agent: Agent, settings: BackendSettings, signer: Signer) {
     this.#url = new URL(settings.url);
     this.address = this.#url.origin + this.#url.pathname;
     this.onFailure = settings.onFailure;
-    this.#backend = new Backend(agent, settings);
+    this.backend = new Backend(agent, settings);
     this.#signer = signer;
   }
 
   /**
-   * Posts a question and reads the reply.
+   * Posts a question, and reads the reply.
+   * @param end milliseconds of `performance.now()` until when it may be answered
    * @throws Unanswered; Disconnected; BellwireError `rejected`, `forbidden`, `not-found`, or what `parse` throws
    */
-  async ask<Reply>(body: string, event: string, parse: (source: JsonObject) => Reply): Promise<Reply> {
+  async ask<Reply>(body: string, event: string, parse: (source: JsonObject) => Reply, end: number): Promise<Reply> {
     const id = questionId();
-    const answer = await this.#backend.ask(() => ({
+    const post = (): OutgoingRequest => ({
       method: "POST",
       url: this.#url,
       headers: { accept: "application/json", "content-type": "application/json", ...this.#signer.sign(id, body) },
       body,
-    }));
+    });
+    const answer = await this.backend.ask(post, end);
     try {
       return parse(fieldsOf(answer, event));
     } catch (error) {

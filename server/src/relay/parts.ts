@@ -115,7 +115,8 @@ export function createParts({ config, id, stats, metrics, logger, timing = {}, h
   });
   metrics.gauge("revocations", "Revocations in force that this relay knows", () => revocations.size);
   const now = (): number => revocations.now;
-  const hooks = createHooks({ config, stats, logger, local });
+  const refusals = new RefusalLog({ say: (message, fields) => logger.refused(message, fields) });
+  const hooks = createHooks({ config, stats, logger, local, refusals });
   const keyring = new Keyring((site) => settings.of(site).keys);
   const admission = new Admission({
     hooks,
@@ -151,7 +152,6 @@ export function createParts({ config, id, stats, metrics, logger, timing = {}, h
     onTrouble: (error, stage) => logger.redisTrouble(error, stage),
     metrics,
   });
-  const refusals = new RefusalLog({ say: (message, fields) => logger.refused(message, fields) });
   const watchers = new Watchers();
   const subscriptions = new Subscriptions({
     feeds,
