@@ -7,7 +7,7 @@ import { connectionNotice, scopeNotice, type Notice, type NoticeBody, type Party
 import type { Metrics } from "../observe/metrics.js";
 import type { Legacy, NoticeStore } from "../stores/notices.js";
 import { Occupancy } from "./occupancy.js";
-import { MOST_WAITING, Outbox, type OutboxTiming } from "./outbox.js";
+import { MOST_WAITING, Outbox, type OutboxOptions, type OutboxTiming } from "./outbox.js";
 
 export interface NoticesOptions {
   readonly settings: Pick<NoticeSettings, "events" | "topics" | "filters">;
@@ -18,6 +18,7 @@ export interface NoticesOptions {
   readonly onTrouble: (error: unknown) => void;
   /** The backend did not take a body. */
   readonly onUndelivered: (error: unknown) => void;
+  readonly onDropped?: OutboxOptions["onDropped"];
   readonly timing?: Partial<NoticeTiming> | undefined;
   readonly metrics?: Metrics | undefined;
 }
@@ -60,6 +61,7 @@ export class Notices implements ConnectionObserver, SubscriptionObserver {
         for (const { id } of notices) store.deleteNotice(id);
       },
       onTrouble: options.onUndelivered,
+      onDropped: options.onDropped,
       timing,
       metrics: options.metrics,
     });
@@ -87,6 +89,11 @@ export class Notices implements ConnectionObserver, SubscriptionObserver {
   /** Notices that were given up, or dropped because too many waited. */
   get dropped(): number {
     return this.#outbox.dropped;
+  }
+
+  /** Notices in whose place something newer of the same topic was told. */
+  get coalesced(): number {
+    return this.#outbox.coalesced;
   }
 
   // ConnectionObserver
@@ -146,7 +153,7 @@ export class Notices implements ConnectionObserver, SubscriptionObserver {
       if (this.#events.has("disconnected")) store.setParty(party);
       if (taken && this.#events.has("connected")) this.#add(connectionNotice("connected", party, "relay-restored"));
     }
-    for (const notice of this.#outbox.notices) store.setNotice(notice);
+    for (const notice of this.#outbox.notices()) store.setNotice(notice);
     this.#occupancy.doubt();
   }
 

@@ -4,7 +4,7 @@ import type { BellwireError, Code } from "@bellwire/protocol";
 export interface RefusalCount {
   /** Undefined: those that there was no room to tell apart. */
   readonly site: string | undefined;
-  readonly what: "connection" | "subscription" | "question";
+  readonly what: "connection" | "subscription" | "question" | "notice";
   readonly code: Code;
   readonly count: number;
 }

@@ -61,6 +61,13 @@ export class FairQueue<T extends object> {
     return out;
   }
 
+  /** What has waited longest in a lane. */
+  first(lane: Lane): T | undefined {
+    let at: Node<T> | undefined = this.#root;
+    for (const name of lane) at = at?.children.get(name);
+    return at === undefined ? undefined : first(at.items);
+  }
+
   #deepestFull(lane: Lane, most: readonly number[]): { node: Node<T>; level: number } | undefined {
     let found: { node: Node<T>; level: number } | undefined;
     let at: Node<T> | undefined = this.#root;

@@ -41,9 +41,7 @@ export class FairTurns {
 
   /** Tasks that wait for their turn. */
   get waiting(): number {
-    let tasks = 0;
-    for (const { waiting } of [this.#short, this.#long]) for (const queued of waiting.values()) tasks += queued.length;
-    return tasks;
+    return this.#short.queue.size + this.#long.queue.size;
   }
 
   #start(): void {

@@ -16,7 +16,14 @@ export interface AttendanceOptions {
   readonly onUndelivered: (message: string) => void;
   readonly onTrouble: (error: unknown, stage: string) => void;
   readonly metrics?: Metrics;
+  /** A notice of this site is lost, and why. */
+  readonly onNoticeLost?: ((site: string, error: BellwireError) => void) | undefined;
 }
+
+const LOST = {
+  overflow: new BellwireError("limit", "Too many notices of it wait for the backend: the oldest are dropped"),
+  refused: new BellwireError("unavailable", "The backend took none of these notices for long: they are given up"),
+} as const;
 
 /** Who is there, for clients and for the backend. What nobody asked for is not kept. */
 export class Attendance {
@@ -28,7 +35,7 @@ export class Attendance {
   readonly connectionObservers: readonly ConnectionObserver[];
   readonly subscriptionObservers: readonly SubscriptionObserver[];
 
-  constructor({ config, stores, onUndelivered, onTrouble, metrics }: AttendanceOptions) {
+  constructor({ config, stores, onUndelivered, onTrouble, onNoticeLost, metrics }: AttendanceOptions) {
     const on = (stage: string) => (error: unknown) => onTrouble(error, stage);
     const { settings: sites } = config;
     if ([...sites.all()].some(({ offers }) => offers.presence)) {
@@ -55,6 +62,7 @@ export class Attendance {
         onUndelivered: (error) => onUndelivered(`The notices hook at ${sender.address}: ${wordsOf(error)}; it is told again`),
         onTrouble: on("notices"),
         metrics,
+        onDropped: (site, why) => onNoticeLost?.(site, LOST[why]),
       });
     }
     const notices = this.#notices === undefined ? [] : [this.#notices];

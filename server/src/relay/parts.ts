@@ -151,6 +151,7 @@ export function createParts({ config, id, stats, metrics, logger, timing = {}, h
     onUndelivered: (message) => logger.warn(message),
     onTrouble: (error, stage) => logger.redisTrouble(error, stage),
     metrics,
+    onNoticeLost: (site, error) => refusals.refused(site, "notice", error),
   });
   const watchers = new Watchers();
   const subscriptions = new Subscriptions({
