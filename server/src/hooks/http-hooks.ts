@@ -153,7 +153,9 @@ class HttpHooks {
     } catch (error) {
       outcome = error instanceof Unanswered ? error.outcome : "refused";
       const detail = error instanceof Unanswered ? error.detail : isUnexplained(error) ? UNEXPLAINED : undefined;
-      if (detail !== undefined && outcome !== "limited") this.#options.warn?.(`The ${event} hook at ${address}: ${detail}`);
+      // Who had no turn for asking too much is on the log by site.
+      const told = error instanceof Unanswered && error.unasked && outcome !== "timeout";
+      if (detail !== undefined && !told) this.#options.warn?.(`The ${event} hook at ${address}: ${detail}`);
       if (error instanceof BellwireError || error instanceof Disconnected) throw error;
       outcome = "internal";
       throw new BellwireError("internal", "The backend could not be asked", { cause: error });

@@ -34,7 +34,11 @@ export class Occupancy {
   constructor(options: OccupancyOptions) {
     this.#options = options;
     this.#departures = new Departures(options.grace, (occupied) => this.#settleSoon(occupied));
-    this.#settling = new KeyedQueue((occupied) => this.#settle(occupied), AT_ONCE);
+    this.#settling = new KeyedQueue(
+      (occupied) => this.#settle(occupied),
+      AT_ONCE,
+      ({ scope }) => scope.site,
+    );
   }
 
   get size(): number {

@@ -73,9 +73,9 @@ export class PresenceRoster implements SubscriptionObserver {
     this.#store = options.store;
     this.#timing = { ...TIMING, ...options.timing };
     this.#departures = new Departures(this.#timing.grace, (member) => this.#departed(member));
-    this.#writing = new KeyedQueue((topic) => this.#write(topic), AT_ONCE);
-    this.#reading = new KeyedQueue((topic) => this.#read(topic), AT_ONCE);
-    this.#sweeping = new KeyedQueue((topic) => this.#store.sweep(topic.site, topic.topic), AT_ONCE);
+    this.#writing = new KeyedQueue((topic) => this.#write(topic), AT_ONCE, ofSite);
+    this.#reading = new KeyedQueue((topic) => this.#read(topic), AT_ONCE, ofSite);
+    this.#sweeping = new KeyedQueue((topic) => this.#store.sweep(topic.site, topic.topic), AT_ONCE, ofSite);
     this.#compared = new Rotation(() => this.#topics.values(), Math.max(1, this.#timing.compare / TICK_MS));
     this.#tick = setInterval(() => this.#look(), TICK_MS);
     this.#tick.unref();
@@ -319,6 +319,10 @@ export class PresenceRoster implements SubscriptionObserver {
     this.#topics.clear();
     this.#store.close();
   }
+}
+
+function ofSite({ site }: LocalTopic): string {
+  return site;
 }
 
 /** A user counts once over all tabs and relays, the anonymous once for each session, or without one for each page. */
