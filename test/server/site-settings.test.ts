@@ -41,6 +41,33 @@ describe("what the file says of one site", () => {
     expect((await request(`${relay.httpUrl}/v1/sites/other/topics/t/history`, { headers })).status).to.equal(403);
   });
 
+  it("says which pages may connect to it, and those of others may not", async () => {
+    const relay = await stage.relay({
+      env: { REALTIME_ALLOWED_ORIGINS: "https://common.example" },
+      file: { sites: { acme: { origins: ["https://acme.example"] }, open: { origins: ["*"] }, closed: { origins: [] } } },
+    });
+    const enter = async (site: string, origin: string | undefined, transport: "websocket" | "polling" = "websocket"): Promise<string> => {
+      const client = stage.client(relay, { site, transports: [transport], extraHeaders: origin === undefined ? {} : { origin } });
+      try {
+        await client.hello;
+        return "ok";
+      } catch (error) {
+        return (error as { data?: { code: string } }).data?.code ?? "no handshake";
+      } finally {
+        client.close();
+      }
+    };
+    expect(await enter("acme", "https://acme.example")).to.equal("ok");
+    expect(await enter("acme", "https://acme.example", "polling")).to.equal("ok");
+    expect(await enter("acme", "https://common.example")).to.equal("forbidden");
+    expect(await enter("acme", "https://common.example", "polling")).to.equal("forbidden");
+    expect(await enter("other", "https://common.example")).to.equal("ok");
+    expect(await enter("other", "https://acme.example")).to.equal("forbidden");
+    expect(await enter("open", "https://anywhere.example")).to.equal("ok");
+    expect(await enter("closed", "https://common.example")).to.equal("forbidden");
+    expect(await enter("closed", undefined), "no page").to.equal("ok");
+  });
+
   it("bounds its clients and backends alone", async () => {
     const relay = await stage.relay({ file: { sites: { acme: { limits: { subscriptionsPerConnection: 1, dataBytes: 20 } } } } });
     const codes = async (site: string): Promise<string[]> => {

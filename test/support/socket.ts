@@ -13,6 +13,7 @@ export interface RawOptions {
   readonly auth?: object;
   readonly path?: string;
   readonly transports?: string[];
+  readonly extraHeaders?: Record<string, string>;
 }
 
 export interface Received {
@@ -31,10 +32,11 @@ export class RawClient {
 
   constructor(options: RawOptions) {
     this.#options = options;
-    const { url, appKey, site = "5", claims = {}, auth, path = "/socket.io/", transports = ["websocket"] } = options;
+    const { url, appKey, site = "5", claims = {}, auth, path = "/socket.io/", transports = ["websocket"], extraHeaders = {} } = options;
     this.socket = io(`${url}${options.namespace ?? `/site/${site}`}`, {
       path,
       transports,
+      extraHeaders,
       forceNew: true,
       reconnection: false,
       auth: auth ?? { v: 1, token: connectToken(appKey, { site, ...claims }) },

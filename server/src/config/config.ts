@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { parseKey } from "@bellwire/emitter/publication";
 import type { KeySet } from "../auth/keyring.js";
 import type { HookSettings } from "../hooks/settings.js";
-import type { AllowedOrigins } from "../http/origins.js";
+import { isOrigin, type AllowedOrigins } from "../http/origins.js";
 import type { DrainTiming } from "../relay/drain.js";
 import { emptyFile, readConfigFile, type FileConfig, readInlineConfig, type FileInput } from "./file.js";
 import { ConfigError, Reader, type Environment } from "./reader.js";
@@ -150,7 +150,7 @@ function origins(read: Reader, production: boolean, publicUrl: URL | undefined, 
   const list = read.list("REALTIME_ALLOWED_ORIGINS");
   if (list !== undefined) {
     for (const origin of list) {
-      if (origin !== "*" && !(URL.canParse(origin) && new URL(origin).origin === origin)) {
+      if (!isOrigin(origin)) {
         throw new ConfigError(
           `REALTIME_ALLOWED_ORIGINS: "${origin}" is no origin such as https://example.com (no path, no slash at the end)`,
         );

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { isSite, isTopicPattern } from "@bellwire/protocol";
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
+import { isOrigin } from "../http/origins.js";
 import { DAY_MS, duration } from "./duration.js";
 import { hooks } from "./hooks.js";
 import { ConfigError } from "./reader.js";
@@ -39,6 +40,10 @@ const siteLimits = {
 const site = z.strictObject({
   keys: z.array(signingKey).min(1).optional(),
   apiKeys: z.array(apiKey).default([]).describe("Bearer keys of the HTTP interface that are bound to this site"),
+  origins: z
+    .array(z.string().refine(isOrigin, "an origin such as https://example.com (no path, no slash at the end), or *"))
+    .optional()
+    .describe("The pages that may connect, in place of REALTIME_ALLOWED_ORIGINS"),
   anonymous: z.boolean().default(true),
   limits: z.strictObject(siteLimits).partial().default({}).describe("In place of the common ones"),
   topics: topics.describe("Before the common ones: the first name that covers a topic counts"),

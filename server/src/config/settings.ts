@@ -62,7 +62,8 @@ export class FileSettings implements Settings {
     this.#others = siteSettings({ ...common, limits, hooks, anonymous, apiKeys: [] }, rules);
     for (const [name, site] of Object.entries(file.sites)) {
       const keys = site.keys === undefined ? common.keys : { keys: site.keys.map((key) => (typeof key === "string" ? { key } : key)) };
-      const fields = { ...common, hooks, keys, apiKeys: site.apiKeys, anonymous: site.anonymous, limits: over(limits, site.limits) };
+      const { apiKeys, anonymous: open, origins = common.origins } = site;
+      const fields = { hooks, keys, apiKeys, anonymous: open, origins, limits: over(limits, site.limits) };
       this.#listed.set(name, siteSettings(fields, [...Object.entries(site.topics), ...rules]));
     }
   }

@@ -100,7 +100,7 @@ export class Relay {
         presence: (connection, topic) => attendance.ask(connection, topic),
       });
       // On the public port, whatever else of `/v1` is inside.
-      const allowed = (origin: string | undefined): boolean => this.#allowed(origin);
+      const allowed = (origin: string | undefined, site: string): boolean => this.#allowed(origin, site);
       this.#closers.push(registerEvents(this.#app, { reception, subscriptions, allowed, comment: timing?.comment }));
     }
     for (const { server: http } of this.#apps) this.#farewell.watch(http, staysOpen, server === undefined || http !== this.#app.server);
@@ -202,8 +202,8 @@ export class Relay {
     this.#logger.listening(this.port);
   }
 
-  #allowed(origin: string | undefined): boolean {
-    const { origins } = this.config;
+  #allowed(origin: string | undefined, site: string): boolean {
+    const { origins } = this.config.settings.of(site);
     const allowed = isAllowedOrigin(origins, origin);
     if (!allowed) this.#logger.originRefused(origin as string, origins === "localhost" ? [] : origins);
     return allowed;

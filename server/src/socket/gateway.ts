@@ -29,8 +29,9 @@ export interface GatewayOptions {
   readonly admission: Admission;
   readonly subscriptions: Subscriptions;
   readonly logger: Logger;
+  /** Of sites that have none of their own; for the log. */
   readonly origins: AllowedOrigins;
-  readonly settings: Pick<Settings, "of">;
+  readonly settings: Settings;
   /** Bytes of the largest frame or request body a client may send. */
   readonly maxFrameBytes: number;
   readonly calls: ClientCalls;
@@ -95,7 +96,7 @@ export class Gateway {
       httpCompression: false,
       allowRequest: (request, answer) => {
         const { origin } = request.headers;
-        const allowed = isAllowedOrigin(options.origins, origin);
+        const allowed = this.#isAllowedSomewhere(origin);
         if (!allowed) options.logger.originRefused(origin as string, options.origins === "localhost" ? [] : options.origins);
         if (allowed) corkUpgrade(request); // the answer to it and engine.io's first packet: one write
         answer(allowed ? null : "Origin not allowed", allowed);
@@ -109,7 +110,7 @@ export class Gateway {
       onRefused: (error) => void this.#reception.refused(error),
     });
     // For polling only: a browser asks nobody before it opens a WebSocket.
-    const allowOrigin = cors({ origin: (origin, answer) => answer(null, isAllowedOrigin(options.origins, origin)), credentials: true });
+    const allowOrigin = cors({ origin: (origin, answer) => answer(null, this.#isAllowedSomewhere(origin)), credentials: true });
     this.#io.engine.use((request: IncomingMessage, response: ServerResponse, next: (error?: Error) => void) => {
       if (isUpgrade(request)) next();
       else allowOrigin(request as never, response as never, next);
@@ -147,6 +148,12 @@ export class Gateway {
     return this.#namespaces.size;
   }
 
+  /** Which site a socket is for is not known before it has a connection. */
+  #isAllowedSomewhere(origin: string | undefined): boolean {
+    for (const { origins } of this.#options.settings.all()) if (isAllowedOrigin(origins, origin)) return true;
+    return false;
+  }
+
   /** Admits a socket to its site, or rejects. Either way nothing is left behind. */
   async #enter(socket: Socket): Promise<void> {
     const { client, nsp } = socket;
@@ -159,6 +166,9 @@ export class Gateway {
       first = true;
       this.#taken.add(client);
       const { auth, headers } = socket.handshake;
+      if (!isAllowedOrigin(this.#options.settings.of(site).origins, headers.origin)) {
+        throw new BellwireError("forbidden", "Pages of this origin may not connect to this site: its origins do not list it");
+      }
       socket.data = await this.#reception.admit(site, { id: socket.id, auth, headers });
       corkWrites(socket.conn); // socket.io's own answer and our hello: one write
     } catch (error) {

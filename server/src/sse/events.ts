@@ -26,7 +26,7 @@ export interface EventsOptions {
   readonly reception: Reception;
   readonly subscriptions: Subscriptions;
   /** Whether pages of an origin may connect; it sees to it that a refusal is told to the operator. */
-  readonly allowed: (origin: string | undefined) => boolean;
+  readonly allowed: (origin: string | undefined, site: string) => boolean;
   /** Milliseconds after which a stream says that it is there, whatever it has said. Default 15 s. */
   readonly comment?: number | undefined;
 }
@@ -64,8 +64,8 @@ export function registerEvents(app: FastifyInstance, options: EventsOptions): ()
     if (!connection.closed) connection.wrote(wire.comment());
   });
 
-  app.options(PATH, async ({ headers }, reply) => {
-    allowOrigin(reply, headers.origin, options);
+  app.options<Site>(PATH, async ({ headers, params }, reply) => {
+    allowOrigin(reply, headers.origin, params.site, options);
     return reply.code(204).headers(PREFLIGHT).send();
   });
   app.get<Site>(PATH, { exposeHeadRoute: false }, async (request, reply) => {
@@ -73,7 +73,7 @@ export function registerEvents(app: FastifyInstance, options: EventsOptions): ()
     const { site } = request.params;
     let refused: BellwireError | undefined;
     try {
-      allowOrigin(reply, request.headers.origin, options);
+      allowOrigin(reply, request.headers.origin, site, options);
       refused = await open(request, reply, options, comments);
     } catch (error) {
       throw options.reception.turnedAway(isSite(site) ? site : undefined, error);
@@ -83,9 +83,9 @@ export function registerEvents(app: FastifyInstance, options: EventsOptions): ()
   return () => comments.close();
 }
 
-function allowOrigin(reply: FastifyReply, origin: string | undefined, { allowed }: EventsOptions): void {
+function allowOrigin(reply: FastifyReply, origin: string | undefined, site: string, { allowed }: EventsOptions): void {
   reply.header("vary", "origin");
-  if (!allowed(origin))
+  if (!allowed(origin, site))
     throw new BellwireError("forbidden", "Pages of this origin may not connect: REALTIME_ALLOWED_ORIGINS names those that may");
   if (origin !== undefined) reply.headers({ "access-control-allow-origin": origin, "access-control-allow-credentials": "true" });
 }
