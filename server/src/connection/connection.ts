@@ -75,6 +75,8 @@ export interface ConnectionHost {
   slow(connection: Connection): void;
 }
 
+let opened = 0;
+
 /** One client on its site, whatever wire it came over. */
 export class Connection implements Recipient {
   readonly wire: Wire;
@@ -99,6 +101,14 @@ export class Connection implements Recipient {
   /** When tickets were last sent, epoch seconds. */
   ticketsAt: number;
   closed = false;
+  /** Observers were told that it is open, and are to be told that it is gone. */
+  observed = false;
+  /** Why the relay ended it; undefined where it did not. */
+  farewell: BellwireError | undefined;
+  /** Counts up over the process, in the order in which connections opened. */
+  readonly number: number = ++opened;
+  /** Epoch seconds, whole. */
+  readonly openedAt: number = Math.floor(Date.now() / 1000);
   readonly #host: ConnectionHost;
 
   constructor(wire: Wire, permit: ConnectionPermit, { client, headers }: Pick<Arrival, "client" | "headers">, host: ConnectionHost) {
@@ -152,12 +162,14 @@ export class Connection implements Recipient {
   /** Says why, then closes. */
   bye(error: BellwireError): void {
     this.closed = true;
+    this.farewell = error;
     this.wire.bye(error);
   }
 
   /** Closes without waiting for what the client never took. */
   drop(error: BellwireError): void {
     this.closed = true;
+    this.farewell = error;
     this.wire.drop(error);
   }
 }

@@ -88,6 +88,7 @@ export class Reception implements ConnectionHost {
     } catch (error) {
       return connection.bye(this.refused(error));
     }
+    connection.observed = true;
     for (const observer of this.observers) observer.opened(connection);
   }
 
@@ -95,7 +96,7 @@ export class Reception implements ConnectionHost {
   gone(connection: Connection, reason: string): void {
     this.connections.delete(connection);
     this.#options.subscriptions.endAll(connection);
-    for (const observer of this.observers) observer.gone(connection, reason);
+    if (connection.observed) for (const observer of this.observers) observer.gone(connection, reason);
   }
 
   #hello(connection: Connection, ticket: string | undefined): Hello {

@@ -45,6 +45,8 @@ export interface Older {
 // Messages held back while a read is under way. Past it they are dropped, and read from the log afterwards.
 const MAX_HELD = 10_000;
 
+let opened = 0;
+
 /**
  * A relay's live view of one (site, topic). It is `live` while every message up to `head` is known to be in hand; otherwise
  * it reads the log first and delivers nothing meanwhile, so that what it delivers is always contiguous, or announced by a resync.
@@ -57,6 +59,8 @@ export class Feed {
   readonly ring: Ring = new Ring();
   readonly limits: LogLimits;
   readonly members: Map<Recipient, Member> = new Map();
+  /** Counts up over the process, in the order in which feeds opened. */
+  readonly number: number = ++opened;
   /** Subscribes under way that hold the feed open. */
   claims = 0;
   /** Milliseconds of `performance.now()`. */

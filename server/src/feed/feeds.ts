@@ -113,6 +113,11 @@ export class Feeds implements LogListener, FeedHost {
     return this.#feeds.size;
   }
 
+  /** All of them, in the order in which they opened. */
+  open(): Iterable<Feed> {
+    return this.#feeds.values();
+  }
+
   /** Messages held in memory over all feeds. */
   get cached(): number {
     let messages = 0;

@@ -94,6 +94,17 @@ export class Ring {
     return undefined;
   }
 
+  /** How many of the messages held are younger than a time, epoch milliseconds. They came in the order of their times. */
+  countAfter(time: number): number {
+    let [low, high] = [this.#start, this.#items.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#items[middle] as Message).time > time) high = middle;
+      else low = middle + 1;
+    }
+    return this.#items.length - low;
+  }
+
   #trim(limits: RingLimits): void {
     while (this.size > 1 && (this.size > limits.messages || this.#bytes > limits.bytes)) {
       // By count the log has dropped it too, and all before it; by bytes only we have.

@@ -16,6 +16,7 @@ import type { LocalHooks } from "../hooks/local-hooks.js";
 import { passedHeaders } from "../hooks/passed-headers.js";
 import type { Logger } from "../observe/logger.js";
 import { RefusalLog } from "../observe/refusal-log.js";
+import { Inspector } from "../observe/inspect.js";
 import type { Metrics } from "../observe/metrics.js";
 import type { Stats } from "../observe/stats.js";
 import { createTypeHint } from "../observe/type-hint.js";
@@ -77,6 +78,7 @@ export interface Parts {
   /** Takes connections in, from every wire. */
   readonly reception: Reception;
   readonly drain: Drain;
+  readonly inspector: Inspector;
   /** To be called when all connections are gone. */
   close(): Promise<void>;
 }
@@ -154,11 +156,12 @@ export function createParts({ config, id, stats, metrics, logger, timing = {}, h
     onNoticeLost: (site, error) => refusals.refused(site, "notice", error),
   });
   const watchers = new Watchers();
+  const inspector = new Inspector({ connections, feeds });
   const subscriptions = new Subscriptions({
     feeds,
     admission,
     settings,
-    observers: [lifetimes, ...attendance.subscriptionObservers, watchers],
+    observers: [lifetimes, ...attendance.subscriptionObservers, watchers, inspector],
     onRefused: (site, error) => {
       stats.refusedSubscriptions.add(error.code);
       refusals.refused(site, "subscription", error);
@@ -196,8 +199,8 @@ export function createParts({ config, id, stats, metrics, logger, timing = {}, h
   const drain = new Drain(connections);
   const reception = new Reception({
     connections,
-    // Last, the one that may send it away again.
-    observers: [lifetimes, personal, ...attendance.connectionObservers, keeper, drain],
+    // First, the one that others may look at; last, the one that may send it away again.
+    observers: [inspector, lifetimes, personal, ...attendance.connectionObservers, keeper, drain],
     refusal: () => drain.refusal,
     admission,
     subscriptions,
@@ -225,6 +228,7 @@ export function createParts({ config, id, stats, metrics, logger, timing = {}, h
     calls,
     reception,
     drain,
+    inspector,
     close: async () => {
       lifetimes.close();
       refusals.close();

@@ -17,6 +17,7 @@ import { Farewell } from "../http/farewell.js";
 import { registerHealth, type Readiness } from "../http/health.js";
 import { isSocketPath, rewriteRequests } from "../http/rewrite.js";
 import { createLogger, type Logger } from "../observe/logger.js";
+import type { Inspector } from "../observe/inspect.js";
 import { Metrics } from "../observe/metrics.js";
 import { StallWatch } from "../observe/stall.js";
 import { Stats } from "../observe/stats.js";
@@ -255,6 +256,11 @@ export class Relay {
   /** What is open on all relays that answer. Rejects with `unavailable` where they can't be asked. */
   counts(): Promise<ClusterCounts> {
     return this.#parts.control.counts();
+  }
+
+  /** What is open on this relay, for pages and tools: connections, sites and topics by the page, and a connection's story. */
+  inspect(): Pick<Inspector, "connections" | "connection" | "sites" | "topics"> {
+    return this.#parts.inspector;
   }
 
   readiness(): Readiness {
