@@ -47,6 +47,17 @@ export function importsOf(path: string): string[] {
   return [...code.matchAll(statements)].map((match) => match[1] ?? match[2] ?? (match[3] as string));
 }
 
+/** What a file imports to run it: the specifiers of imports and exports that are more than types. */
+export function runImportsOf(path: string): string[] {
+  const statements = /(?:^|[\s;}])(?:import|export)\s+(type\s)?([^;"'`]*?)from\s*["']([^"']+)["']/g;
+  const found = [...withoutComments(read(path)).matchAll(statements)];
+  return found.flatMap(([, typed, names = "", specifier = ""]) => {
+    const each = names.replace(/[{}\s]+/g, " ").split(",");
+    const onlyTypes = typed !== undefined || each.every((name) => name.trim() === "" || name.trim().startsWith("type "));
+    return onlyTypes ? [] : [specifier];
+  });
+}
+
 /** What a file only asks the place of, at run time. */
 export function resolvedBy(path: string): string[] {
   return [...withoutComments(read(path)).matchAll(/\bresolve\(\s*["']([^"']+)["']/g)].map((match) => match[1] as string);

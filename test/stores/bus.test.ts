@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { parseCommand, type Command } from "@bellwire/emitter/commands";
 import { parseFilter } from "@bellwire/protocol";
-import type { RelayCounts } from "../../server/src/control/counts.js";
+import type { RelayCounts } from "../../server/src/stores/counts.js";
 import type { ControlBus } from "../../server/src/stores/bus.js";
 import type { Stores } from "../../server/src/stores/stores.js";
 import { eventually } from "../server/stage.js";

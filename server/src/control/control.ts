@@ -5,7 +5,7 @@ import type { Stats } from "../observe/stats.js";
 import type { Revocations } from "../revocations/revocations.js";
 import type { ControlBus } from "../stores/bus.js";
 import type { Commands } from "./commands.js";
-import type { ClusterCounts, RelayCounts } from "./counts.js";
+import type { ClusterCounts, RelayCounts } from "../stores/counts.js";
 import type { Keeper } from "./keeper.js";
 import type { Watchers } from "./watchers.js";
 

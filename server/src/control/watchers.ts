@@ -1,26 +1,9 @@
-import { filtersOverlap, isSite, isTopic, parseFilter, roomsOf, type ParsedFilter, type Scalar } from "@bellwire/protocol";
+import { filtersOverlap, roomsOf, type ParsedFilter, type Scalar } from "@bellwire/protocol";
 import type { Feed } from "../feed/feed.js";
 import { feedName } from "../stores/log.js";
+import type { WatchQuestion } from "../stores/watch-question.js";
 import type { Connection, Subscription } from "../connection/connection.js";
 import type { SubscriptionObserver } from "../connection/observers.js";
-
-/** Is anybody watching what may be published to this topic? Of the filter, what the message is known to hold. */
-export interface WatchQuestion {
-  readonly site: string;
-  readonly topic: string;
-  /** Matches everything where nothing is known. */
-  readonly filter: ParsedFilter;
-}
-
-/** Reads another relay's question; undefined for what is none. */
-export function parseWatchQuestion(site: unknown, topic: unknown, filter: unknown): WatchQuestion | undefined {
-  if (!isSite(site) || !isTopic(topic)) return undefined;
-  try {
-    return { site, topic, filter: parseFilter(filter) };
-  } catch {
-    return undefined;
-  }
-}
 
 /** Who subscribes what on this relay. Keeps nothing of a subscription: it looks into the feeds that are there for them anyway. */
 export class Watchers implements SubscriptionObserver {

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { COMMAND_KINDS, parseCommand, type Command, type CommandKind } from "@bellwire/emitter/commands";
 import { asObject } from "@bellwire/protocol";
-import type { ClusterCounts } from "../control/counts.js";
+import type { ClusterCounts } from "../stores/counts.js";
 import type { ApiKeys } from "./api-keys.js";
 import { requireKnown } from "./known-fields.js";
 

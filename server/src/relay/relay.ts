@@ -5,7 +5,7 @@ import type { FastifyInstance } from "fastify";
 import { filterObject, type Code } from "@bellwire/protocol";
 import type { Transport } from "@bellwire/emitter";
 import type { Config } from "../config/config.js";
-import type { ClusterCounts } from "../control/counts.js";
+import type { ClusterCounts } from "../stores/counts.js";
 import type { Feeds } from "../feed/feeds.js";
 import type { LocalHooks } from "../hooks/local-hooks.js";
 import { ApiKeys } from "../http/api-keys.js";

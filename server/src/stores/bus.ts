@@ -1,6 +1,6 @@
 import type { Command } from "@bellwire/emitter/commands";
-import type { ClusterCounts, RelayCounts } from "../control/counts.js";
-import type { WatchQuestion } from "../control/watchers.js";
+import type { ClusterCounts, RelayCounts } from "./counts.js";
+import type { WatchQuestion } from "./watch-question.js";
 
 /** What a bus tells and asks its relay. None of these may throw. */
 export interface ControlListener {

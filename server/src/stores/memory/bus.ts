@@ -2,8 +2,8 @@ import type { Command } from "@bellwire/emitter/commands";
 import type { MemoryRevocations } from "./revocations.js";
 import type { HeldStore } from "../held.js";
 import type { ControlBus, ControlListener } from "../bus.js";
-import { sumCounts, type ClusterCounts } from "../../control/counts.js";
-import type { WatchQuestion } from "../../control/watchers.js";
+import { sumCounts, type ClusterCounts } from "../counts.js";
+import type { WatchQuestion } from "../watch-question.js";
 
 /** The bus of a relay that is alone. */
 export class MemoryBus implements ControlBus {

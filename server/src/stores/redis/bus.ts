@@ -15,10 +15,10 @@ import { within } from "@bellwire/emitter/time";
 import { asObject, filterObject } from "@bellwire/protocol";
 import { isAdapterPayload } from "../../redis/adapter-payload.js";
 import type { ControlBus, ControlListener } from "../bus.js";
-import { parseCounts, sumCounts, type ClusterCounts, type RelayCounts } from "../../control/counts.js";
+import { parseCounts, sumCounts, type ClusterCounts, type RelayCounts } from "../counts.js";
 import { GuardedPublisher } from "../../redis/guarded-publisher.js";
 import { GuardedSubscriber } from "../../redis/guarded-subscriber.js";
-import { parseWatchQuestion, type WatchQuestion } from "../../control/watchers.js";
+import { parseWatchQuestion, type WatchQuestion } from "../watch-question.js";
 
 export interface RedisBusOptions {
   readonly target: RedisTarget;
