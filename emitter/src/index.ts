@@ -21,7 +21,7 @@ export {
   type TopicDefinition,
 } from "./topics/define-topic.js";
 export type { CompiledPattern, PatternParams } from "./topics/pattern.js";
-export { createTopics, type Topics } from "./topics/registry.js";
+export { createTopics, type Topics } from "./topics/create-topics.js";
 export { toNodeHandler } from "./endpoint/node-handler.js";
 export type { Identity, TokenEndpointOptions, UserLike } from "./endpoint/options.js";
 export { createTokenEndpoint, type TokenEndpoint } from "./endpoint/token-endpoint.js";

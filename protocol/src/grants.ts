@@ -45,6 +45,6 @@ export function grantCovers(grant: ParsedGrant, topic: string, filter: ParsedFil
 }
 
 /** A request is covered when one single grant covers it. */
-export function covers(grants: readonly ParsedGrant[], topic: string, filter: ParsedFilter): boolean {
+export function grantsCover(grants: readonly ParsedGrant[], topic: string, filter: ParsedFilter): boolean {
   return grants.some((grant) => grantCovers(grant, topic, filter));
 }

@@ -55,7 +55,7 @@ describe("the compose file", () => {
       expect(service(name).image).to.equal(service("relay1").image);
       const config = accepted(environment(name));
       expect(config).to.include({ production: true, port: 6200, internalPort: 6201 });
-      expect(config.notices).to.deep.equal([]);
+      expect(config.warnings).to.deep.equal([]);
       expect(config.redis?.target).to.equal("redis://redis:6379/0");
       expect(Number.parseInt(service(name).stop_grace_period as string, 10)).to.be.at.least(60);
     }

@@ -63,7 +63,7 @@ describe("the Kubernetes manifests", () => {
   it("run relays with settings that one takes in production, on the ports that it then opens", () => {
     const env = Object.fromEntries(relay.env.map(({ name, value }) => [name, value]));
     const config = accepted({ ...env, ...secrets, REDIS_URL: "redis://redis:6379/0", NODE_ENV: "production" });
-    expect(config.notices).to.deep.equal([]);
+    expect(config.warnings).to.deep.equal([]);
     expect([port("public"), port("internal")]).to.deep.equal([config.port, config.internalPort]);
     expect(read("deploy/kubernetes/bellwire.yaml")).to.include(`prometheus.io/port: "${config.internalPort}"`);
   });

@@ -40,7 +40,7 @@ describe("the systemd unit", () => {
     const env = envFile("deploy/systemd/bellwire.env.example");
     expect(env).to.include({ APP_KEY: "", REALTIME_API_KEY: "" });
     const config = accepted({ ...env, ...secrets, NODE_ENV: "production" });
-    expect(config.notices).to.deep.equal([]);
+    expect(config.warnings).to.deep.equal([]);
     expect(config.internalPort).to.be.a("number");
     expect(value("EnvironmentFile")).to.equal("/etc/bellwire/bellwire.env");
   });

@@ -2,7 +2,7 @@ import { expect } from "chai";
 import fc from "fast-check";
 import {
   BellwireError,
-  covers,
+  grantsCover,
   limits,
   parseFilter,
   parseGrant,
@@ -41,25 +41,25 @@ function coveredByOne(grant: { topic: string; filter: Filter }, topic: string, f
 }
 
 describe("a grant", () => {
-  it("covers a request exactly when it allows each of its combinations", () => {
+  it("grantsCover a request exactly when it allows each of its combinations", () => {
     fc.assert(
       fc.property(fc.array(grant, { maxLength: 4 }), topic, smallFilter, (grants, topic, filter) => {
         const expected = grants.some((one) => coveredByOne(one, topic, filter));
-        expect(covers(parseGrants(grants), topic, parseFilter(filter))).to.equal(expected);
+        expect(grantsCover(parseGrants(grants), topic, parseFilter(filter))).to.equal(expected);
       }),
       { numRuns: 10_000 },
     );
   });
 
-  it("covers a request made of its own values, and any narrower one", () => {
+  it("grantsCover a request made of its own values, and any narrower one", () => {
     fc.assert(
       fc.property(smallFilter, smallFilter, (filter, more) => {
         const part = Object.fromEntries(
           Object.entries(filter).map(([key, value]) => [key, Array.isArray(value) ? value.slice(0, 1) : value]),
         );
         const parsed = [parseGrant({ topic: "a", filter })];
-        expect(covers(parsed, "a", parseFilter(filter))).to.equal(true);
-        expect(covers(parsed, "a", parseFilter({ ...more, ...part }))).to.equal(true);
+        expect(grantsCover(parsed, "a", parseFilter(filter))).to.equal(true);
+        expect(grantsCover(parsed, "a", parseFilter({ ...more, ...part }))).to.equal(true);
       }),
     );
   });
@@ -69,21 +69,21 @@ describe("a grant", () => {
       { topic: "a", filter: { id: 1 } },
       { topic: "a", filter: { id: 2 } },
     ]);
-    expect(covers(grants, "a", parseFilter({ id: 1 }))).to.equal(true);
-    expect(covers(grants, "a", parseFilter({ id: [1, 2] }))).to.equal(false);
-    expect(covers(grants, "a", parseFilter({}))).to.equal(false);
+    expect(grantsCover(grants, "a", parseFilter({ id: 1 }))).to.equal(true);
+    expect(grantsCover(grants, "a", parseFilter({ id: [1, 2] }))).to.equal(false);
+    expect(grantsCover(grants, "a", parseFilter({}))).to.equal(false);
   });
 
-  it("with a wildcard never covers a name that begins with $", () => {
+  it("with a wildcard never grantsCover a name that begins with $", () => {
     for (const pattern of ["*", "$*", "$user*"]) {
       for (const name of ["$user", "$session", "$", "$anything"]) expect(topicMatches(pattern, name), `${pattern} ${name}`).to.equal(false);
     }
     expect(topicMatches("a$*", "a$b")).to.equal(true);
   });
 
-  it("covers everything on its topic without a filter", () => {
+  it("grantsCover everything on its topic without a filter", () => {
     for (const filter of [undefined, null, {}, []]) {
-      expect(covers([parseGrant({ topic: "a", filter })], "a", parseFilter({}))).to.equal(true);
+      expect(grantsCover([parseGrant({ topic: "a", filter })], "a", parseFilter({}))).to.equal(true);
     }
   });
 

@@ -5,7 +5,7 @@ import { expect } from "chai";
 import {
   BellwireError,
   codes,
-  covers,
+  grantsCover,
   filterMatches,
   filterObject,
   isCode,
@@ -98,7 +98,7 @@ describe("the test vectors", () => {
   describe("of grants", () => {
     for (const one of vectors<{ grants: unknown; topic: string; filter: unknown; covered: boolean }>("grants.json").cases) {
       it(one.name, () => {
-        expect(covers(parseGrants(one.grants), one.topic, parseFilter(one.filter))).to.equal(one.covered);
+        expect(grantsCover(parseGrants(one.grants), one.topic, parseFilter(one.filter))).to.equal(one.covered);
       });
     }
   });

@@ -104,7 +104,7 @@ describe("the settings", () => {
       });
       expect(config.publicUrl.href).to.equal("ws://localhost:6200/");
       expect(config.ticketLife).to.equal(300);
-      expect(config.notices).to.deep.equal([]);
+      expect(config.warnings).to.deep.equal([]);
     });
 
     it("switch with the usual words", () => {
@@ -123,10 +123,10 @@ describe("the settings", () => {
     });
 
     it("say aloud what was made up", () => {
-      const { notices, keys, apiKeys } = readConfig({});
-      expect(notices).to.have.length(2);
-      expect(notices[0]).to.match(/APP_KEY is not set.*random/);
-      expect(notices[1]).to.include(apiKeys[0]?.key as string);
+      const { warnings, keys, apiKeys } = readConfig({});
+      expect(warnings).to.have.length(2);
+      expect(warnings[0]).to.match(/APP_KEY is not set.*random/);
+      expect(warnings[1]).to.include(apiKeys[0]?.key as string);
       expect(readConfig({}).keys).not.to.deep.equal(keys);
     });
   });
@@ -146,13 +146,13 @@ describe("the settings", () => {
       expect(complaint({ ...whole, REALTIME_LOG: undefined })).to.match(/REDIS_URL or REDIS_HOST.*REALTIME_LOG=memory/);
       expect(complaint({ ...whole, REALTIME_LOG: undefined, REDIS_HOST: "h" })).to.equal(undefined);
       expect(complaint(whole)).to.equal(undefined);
-      expect(readConfig(whole).notices).to.deep.equal([]);
+      expect(readConfig(whole).warnings).to.deep.equal([]);
     });
 
     it("close the API where it has no key", async () => {
       const config = readConfig({ ...whole, REALTIME_API_KEY: undefined });
       expect(config.apiKeys).to.deep.equal([]);
-      expect(config.notices.join()).to.match(/REALTIME_API_KEY is not set: the HTTP API under \/v1 is closed/);
+      expect(config.warnings.join()).to.match(/REALTIME_API_KEY is not set: the HTTP API under \/v1 is closed/);
       const relay = await stage.relay({ env: { ...whole, REALTIME_API_KEY: "" } });
       const { status, body } = await post(relay, "5", { topic: "news" }, { key: "whatever it is" });
       expect([status, body.error?.code]).to.deep.equal([403, "forbidden"]);
@@ -165,7 +165,7 @@ describe("the settings", () => {
       expect(readConfig({ ...whole, REALTIME_ALLOWED_ORIGINS: "https://a.example" }).origins).to.deep.equal(["https://a.example"]);
       const without = readConfig({ ...whole, REALTIME_PUBLIC_URL: undefined });
       expect(without.origins).to.deep.equal([]);
-      expect(without.notices.join()).to.match(/REALTIME_ALLOWED_ORIGINS/);
+      expect(without.warnings.join()).to.match(/REALTIME_ALLOWED_ORIGINS/);
     });
   });
 

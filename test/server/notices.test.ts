@@ -99,11 +99,11 @@ for (const onRedis of [false, true]) {
       host.subscribe(ann, "Other");
       await eventually(() => told.events.length === 4, "they are told");
       const passing = await passed(host, "occupied", "Contact_");
-      const scopes = told.events
+      const places = told.events
         .filter(({ topic }) => topic !== passing)
         .map(({ event, topic, filter }) => [event, topic, JSON.stringify(filter)].join(" "))
         .sort();
-      expect(scopes).to.deep.equal([
+      expect(places).to.deep.equal([
         'occupied Contact_T {"id":5}',
         'occupied Contact_T {"id":[5,6]}',
         "occupied Contact_T {}",

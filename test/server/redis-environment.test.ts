@@ -132,11 +132,11 @@ describe("a relay and an emitter", () => {
   });
 
   it("say so where REALTIME_LOG=memory stands beside a Redis", () => {
-    const notices = (env: Env): readonly string[] => readConfig({ ...BASE, ...env }).notices;
-    expect(notices({ REALTIME_LOG: "memory", REDIS_HOST: "h" })).to.deep.equal([
+    const warnings = (env: Env): readonly string[] => readConfig({ ...BASE, ...env }).warnings;
+    expect(warnings({ REALTIME_LOG: "memory", REDIS_HOST: "h" })).to.deep.equal([
       "REALTIME_LOG=memory is not in force beside REDIS_HOST: the log is in that Redis. Remove one of the two",
     ]);
-    expect(notices({ REALTIME_LOG: "memory", REDIS_URL: "redis://h" })[0]).to.contain("beside REDIS_URL");
-    expect(notices({ REALTIME_LOG: "memory", REDIS_HOST: "NULL" })).to.deep.equal([]);
+    expect(warnings({ REALTIME_LOG: "memory", REDIS_URL: "redis://h" })[0]).to.contain("beside REDIS_URL");
+    expect(warnings({ REALTIME_LOG: "memory", REDIS_HOST: "NULL" })).to.deep.equal([]);
   });
 });

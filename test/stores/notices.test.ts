@@ -14,7 +14,7 @@ onEachBackend("what is kept of notices", ({ shared, open }) => {
     return notices;
   }
 
-  it("turns with the first relay that has subscriptions of a scope, and with the last", async () => {
+  it("turns with the first relay that has subscriptions of a place, and with the last", async () => {
     const one = await start();
     const first = await one.occupy(BELL, true);
     expect(first.turned).to.equal(true);
@@ -28,10 +28,10 @@ onEachBackend("what is kept of notices", ({ shared, open }) => {
     expect((await one.occupy(BELL, true)).turned, "again").to.equal(true);
   });
 
-  it("keeps scopes of other sites, topics and filters apart", async () => {
+  it("keeps places of other sites, topics and filters apart", async () => {
     const one = await start();
-    for (const scope of [BELL, { ...BELL, site: "6" }, { ...BELL, topic: "Other" }, { ...BELL, filter: { id: 5 } }])
-      expect((await one.occupy(scope, true)).turned, JSON.stringify(scope)).to.equal(true);
+    for (const place of [BELL, { ...BELL, site: "6" }, { ...BELL, topic: "Other" }, { ...BELL, filter: { id: 5 } }])
+      expect((await one.occupy(place, true)).turned, JSON.stringify(place)).to.equal(true);
   });
 
   it("never holds up whoever tells it, and ends whatever is still to be written", async () => {

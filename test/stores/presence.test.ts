@@ -41,7 +41,7 @@ function contract(name: string, open: () => Promise<Opened>): void {
         ["élan\n ü", ""],
       ]);
       expect(await store.snapshot("5", "T", false)).to.deep.include({ count: 3, users: [] });
-      expect([...(await store.held("5", "T"))].sort()).to.deep.equal(["cpage", "uann", "uélan\n ü"]);
+      expect([...(await store.own("5", "T"))].sort()).to.deep.equal(["cpage", "uann", "uélan\n ü"]);
       for (const [site, topic] of [
         ["6", "T"],
         ["5", "U"],
@@ -56,7 +56,7 @@ function contract(name: string, open: () => Promise<Opened>): void {
       await store.apply("5", "T", [{ member: "ssession", info: "" }, go("ann")]);
       const all = await store.changes("5", "T", before);
       expect(all.changes).to.deep.equal([come("ann", "1"), come("ann", "2"), go("ann")]);
-      expect([all.count, all.held, all.head?.offset]).to.deep.equal([1, 1, before.offset + 4]);
+      expect([all.count, all.own, all.head?.offset]).to.deep.equal([1, 1, before.offset + 4]);
       expect((await store.changes("5", "T", after)).changes).to.deep.equal([go("ann")]);
       expect((await store.changes("5", "T", all.head)).changes).to.deep.equal([]);
     });

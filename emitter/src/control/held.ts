@@ -102,14 +102,14 @@ function parseText(text: string, stamp: number): { topic: string; filter: Parsed
 }
 
 /** Does it end this subscription, whenever that was made? */
-export function covers(end: Pick<End, "topic" | "filter" | "wide">, topic: string, filter: ParsedFilter): boolean {
+export function endCovers(end: Pick<End, "topic" | "filter" | "wide">, topic: string, filter: ParsedFilter): boolean {
   if (!end.wide) return grantCovers(end, topic, filter);
   return topicMatches(end.topic, topic) && filtersOverlap(end.filter, filter);
 }
 
 /** Was this subscription ended after it was made? */
 export function hasEnded({ topic, filter, stamp }: Held, ends: readonly End[]): boolean {
-  return ends.some((end) => end.stamp > stamp && covers(end, topic, filter));
+  return ends.some((end) => end.stamp > stamp && endCovers(end, topic, filter));
 }
 
 /** What counts for one connection: what its owners hold, and what ends it. */

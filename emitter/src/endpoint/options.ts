@@ -5,7 +5,7 @@ import type { Identifier } from "../identifier.js";
 import { parseKey, type Key } from "../key.js";
 import { createReporter, type ErrorContext, type OnError } from "../reporter.js";
 import type { TopicDefinition } from "../topics/define-topic.js";
-import { createTopics, type Topics } from "../topics/registry.js";
+import { createTopics, type Topics } from "../topics/create-topics.js";
 
 /** A user: the id alone, or whatever object has one. An id that is an integer is used as text. */
 export type UserLike = Identifier | { readonly id: Identifier };

@@ -2,7 +2,7 @@ import { BellwireError, filterObject, parseFilter, parseTopic, type ParsedFilter
 import { within } from "../time.js";
 import type { ErrorContext } from "../reporter.js";
 import type { Permission, TopicContext } from "../topics/define-topic.js";
-import type { Topics } from "../topics/registry.js";
+import type { Topics } from "../topics/create-topics.js";
 
 /** Who asks. */
 export interface Asker<User> {

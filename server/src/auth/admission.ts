@@ -1,7 +1,7 @@
 import {
   asObject,
   BellwireError,
-  covers,
+  grantsCover,
   filterObject,
   parseConnectClaims,
   parseSubscribeClaims,
@@ -236,7 +236,7 @@ export class Admission {
     if (allowing.length > 0 && !hasToken && !hasTicket && !this.#hooks.features.includes("subscribe")) throw revoked();
     if (!hasTicket) return undefined;
     try {
-      return this.#held(visitor, this.tickets.readSubscription(ticket, visitor, topic, filter.canonical, seconds()), filter);
+      return this.#unlessRevoked(visitor, this.tickets.readSubscription(ticket, visitor, topic, filter.canonical, seconds()), filter);
     } catch (error) {
       if (!hasToken && !this.#hooks.features.includes("subscribe")) throw error;
       return undefined;
@@ -254,7 +254,7 @@ export class Admission {
     const { until, info } = await asked;
     if (until !== undefined && until <= seconds()) throw new BellwireError("token-expired", "The backend's until has passed");
     const given: SubscriptionProof = { topic, filter: filter.canonical, iat, jti: undefined, until, hooked: true };
-    return { ...this.#held(visitor, { proof: given, ticket: undefined }, filter), info };
+    return { ...this.#unlessRevoked(visitor, { proof: given, ticket: undefined }, filter), info };
   }
 
   /**
@@ -285,13 +285,13 @@ export class Admission {
   }
 
   #bySubscribeToken(visitor: Visitor, { topic, filter }: SubscriptionQuestion, permit: SubscribePermit): TicketedProof {
-    if (!covers(permit.grants, topic, filter)) {
+    if (!grantsCover(permit.grants, topic, filter)) {
       throw new BellwireError("forbidden", "The token's grants do not cover this topic and filter");
     }
-    return this.#held(visitor, { proof: proof(topic, filter, permit), ticket: undefined }, filter);
+    return this.#unlessRevoked(visitor, { proof: proof(topic, filter, permit), ticket: undefined }, filter);
   }
 
-  #held(visitor: Visitor, given: TicketedProof, filter: ParsedFilter): TicketedProof {
+  #unlessRevoked(visitor: Visitor, given: TicketedProof, filter: ParsedFilter): TicketedProof {
     this.checkRevoked(visitor, given.proof, { topic: given.proof.topic, filter });
     return given;
   }

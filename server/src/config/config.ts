@@ -40,7 +40,7 @@ export interface Config {
   readonly ticketLife: number;
   readonly drain: DrainTiming;
   /** What has to be said aloud at the start. */
-  readonly notices: readonly string[];
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -77,7 +77,7 @@ export function readConfig(env: Environment, inline?: FileInput): Config {
     limits: file.limits,
     ticketLife: file.tickets.life / 1000,
     drain: file.drain,
-    notices,
+    warnings: notices,
   };
   requireLog(read, config, notices);
   return config;

@@ -1,5 +1,5 @@
 import { backoff } from "@bellwire/emitter/time";
-import { covers, endText, parseEnd, type Command, type OwnerKind, type Standing } from "@bellwire/emitter/commands";
+import { endCovers, endText, parseEnd, type Command, type OwnerKind, type Standing } from "@bellwire/emitter/commands";
 import { BellwireError, filterObject } from "@bellwire/protocol";
 import { Rotation } from "../pacing/rotation.js";
 import type { Connection } from "../connection/connection.js";
@@ -96,7 +96,7 @@ export class Keeper implements ConnectionObserver {
       if (reading !== undefined) reading.stale = true;
       const kept = this.#kept.get(connection);
       if (end === undefined || kept === undefined) continue;
-      const ended = [...kept].filter(([, { topic, filter }]) => covers(end, topic, filter));
+      const ended = [...kept].filter(([, { topic, filter }]) => endCovers(end, topic, filter));
       for (const [name] of ended) kept.delete(name);
       if (command.kind === "revoke" && ended.length > 0) this.#revoked(connection, ended);
     }
@@ -224,7 +224,7 @@ export class Keeper implements ConnectionObserver {
       if (!missing.delete(name) && kept?.has(name) !== true) this.hold(connection, one, asked);
     }
     for (const [name, one] of missing) {
-      if (ends.some((end) => covers(end, one.topic, one.filter))) {
+      if (ends.some((end) => endCovers(end, one.topic, one.filter))) {
         kept?.delete(name);
         this.#options.subscriptions.endWithin(connection, one, new BellwireError("not-found", "The server ended the subscription"));
       } else this.#putBack(connection, one);

@@ -1,4 +1,4 @@
-import { covers, type End } from "@bellwire/emitter/commands";
+import { endCovers, type End } from "@bellwire/emitter/commands";
 import { authorityOf, type ConnectionPermit } from "../auth/permits.js";
 import type { Permit } from "../revocations/revocation.js";
 import type { Wanted } from "../stores/held.js";
@@ -19,5 +19,5 @@ export function listedOf(permit: ConnectionPermit): Listed[] {
  * whoever comes back with it, or with a ticket that goes back to it. Revocations are judged elsewhere.
  */
 export function listedEnded({ topic, filter, by }: Listed, ends: readonly End[]): boolean {
-  return ends.some((end) => !end.wide && by.iat <= end.stamp / MICROSECONDS && covers(end, topic, filter));
+  return ends.some((end) => !end.wide && by.iat <= end.stamp / MICROSECONDS && endCovers(end, topic, filter));
 }

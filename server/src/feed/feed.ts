@@ -42,8 +42,8 @@ export interface Older {
   readonly ring: Ring;
 }
 
-// Messages held back while a read is under way. Past it they are dropped, and read from the log afterwards.
-const MAX_HELD = 10_000;
+// Messages that come while a read is under way. Past it they are dropped, and read from the log afterwards.
+const MAX_EARLY = 10_000;
 
 let opened = 0;
 
@@ -70,8 +70,8 @@ export class Feed {
 
   #head: Position | undefined;
   #live = false;
-  #held: { epoch: string; entry: Entry }[] = [];
-  #heldOverflow = false;
+  #early: { epoch: string; entry: Entry }[] = [];
+  #earlyOverflow = false;
   /** How often the channel was cut. */
   #cuts = 0;
   #reading: Promise<void> | undefined;
@@ -107,7 +107,7 @@ export class Feed {
 
   /** A message from the channel. */
   hear(epoch: string, entry: Entry): void {
-    if (!this.#live) return this.#hold(epoch, entry);
+    if (!this.#live) return this.#keepEarly(epoch, entry);
     const head = this.#head as Position;
     if (epoch === head.epoch) {
       if (entry.offset <= head.offset) return; // heard already, through a read
@@ -116,7 +116,7 @@ export class Feed {
       if (message?.valid === true) return this.#accept(message);
     }
     this.#host.observe("gap", this);
-    this.#hold(epoch, entry);
+    this.#keepEarly(epoch, entry);
     this.suspect();
   }
 
@@ -141,9 +141,9 @@ export class Feed {
   }
 
   async #read(): Promise<void> {
-    // A busy topic may move on between the read and its reply; each round proves more, and the held messages bridge the rest.
+    // A busy topic may move on between the read and its reply; each round proves more, and the early messages bridge the rest.
     for (let round = 0; round < 5; round++) {
-      this.#heldOverflow = false;
+      this.#earlyOverflow = false;
       const cuts = this.#cuts;
       // What was published between a read and a later confirmation of the channel is in neither.
       const heard = this.#host.hears(this);
@@ -168,12 +168,12 @@ export class Feed {
     } else this.#resync(tail, "epoch");
   }
 
-  /** Applies held messages; false when they show that the read was not the end of it. */
+  /** Applies early messages; false when they show that the read was not the end of it. */
   #bridge(): boolean {
-    const held = this.#held;
-    this.#held = [];
+    const early = this.#early;
+    this.#early = [];
     const head = (): Position => this.#head as Position;
-    for (const { epoch, entry } of held) {
+    for (const { epoch, entry } of early) {
       if (epoch !== head().epoch) {
         if (this.#host.isNewer(epoch, head().epoch)) return false;
       } else if (entry.offset === head().offset + 1) {
@@ -182,7 +182,7 @@ export class Feed {
         this.#accept(message);
       } else if (entry.offset > head().offset) return false;
     }
-    if (this.#heldOverflow) return false;
+    if (this.#earlyOverflow) return false;
     this.#live = true;
     if (this.#owesResync) this.resyncAgain();
     else this.#settleDegraded();
@@ -201,10 +201,10 @@ export class Feed {
     this.compare(await this.#host.read(this, this.#head));
   }
 
-  #hold(epoch: string, entry: Entry): void {
-    if (this.#held.length < MAX_HELD) this.#held.push({ epoch, entry });
+  #keepEarly(epoch: string, entry: Entry): void {
+    if (this.#early.length < MAX_EARLY) this.#early.push({ epoch, entry });
     else {
-      this.#heldOverflow = true;
+      this.#earlyOverflow = true;
       this.#host.observe("overflow", this);
     }
   }

@@ -43,13 +43,13 @@ export function connectionNotice(event: "connected" | "disconnected", { times, .
 }
 
 /** A topic, or one filter on it. */
-export interface Scope {
+export interface Place {
   readonly site: string;
   readonly topic: string;
   readonly filter: Filter | undefined;
 }
 
-export function scopeNotice(event: "occupied" | "vacated", { site, topic, filter }: Scope, id: string, time: number): Notice {
+export function placeNotice(event: "occupied" | "vacated", { site, topic, filter }: Place, id: string, time: number): Notice {
   const nobody = { user: "", session: "", client: "", connection: "" };
   return { event, id, time, site, ...nobody, topic, ...(filter === undefined ? {} : { filter }) };
 }

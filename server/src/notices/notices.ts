@@ -3,7 +3,7 @@ import { BellwireError, filterObject, topicMatches } from "@bellwire/protocol";
 import type { NoticeEvent, NoticeSettings } from "../hooks/settings.js";
 import type { Connection, Subscription } from "../connection/connection.js";
 import type { ConnectionObserver, SubscriptionObserver } from "../connection/observers.js";
-import { connectionNotice, scopeNotice, type Notice, type NoticeBody, type Party, type Scope } from "./notice.js";
+import { connectionNotice, placeNotice, type Notice, type NoticeBody, type Party, type Place } from "./notice.js";
 import type { Metrics } from "../observe/metrics.js";
 import type { Legacy, NoticeStore } from "../stores/notices.js";
 import { Occupancy } from "./occupancy.js";
@@ -68,7 +68,7 @@ export class Notices implements ConnectionObserver, SubscriptionObserver {
     this.#occupancy = new Occupancy({
       store,
       grace: this.#timing.grace,
-      onTurn: (event, scope, time) => this.#turned(event, scope, time),
+      onTurn: (event, place, time) => this.#turned(event, place, time),
       onTrouble,
     });
     this.#repeat = setInterval(() => this.#occupancy.doubt(), REPEAT_MS);
@@ -117,16 +117,16 @@ export class Notices implements ConnectionObserver, SubscriptionObserver {
   // SubscriptionObserver
 
   made(connection: Connection, subscription: Subscription): void {
-    const scope = this.#scopeOf(connection, subscription);
-    if (scope !== undefined) this.#occupancy.made(scope);
+    const place = this.#placeOf(connection, subscription);
+    if (place !== undefined) this.#occupancy.made(place);
   }
 
   ended(connection: Connection, subscription: Subscription): void {
-    const scope = this.#scopeOf(connection, subscription);
-    if (scope !== undefined) this.#occupancy.ended(scope);
+    const place = this.#placeOf(connection, subscription);
+    if (place !== undefined) this.#occupancy.ended(place);
   }
 
-  #scopeOf({ site }: Connection, { topic, filter }: Subscription): Scope | undefined {
+  #placeOf({ site }: Connection, { topic, filter }: Subscription): Place | undefined {
     if (!this.#events.has("occupied") && !this.#events.has("vacated")) return undefined;
     const { topics, filters } = this.#options.settings;
     // No pattern covers personal topics.
@@ -134,8 +134,8 @@ export class Notices implements ConnectionObserver, SubscriptionObserver {
     return { site, topic, filter: filters ? filterObject(filter) : undefined };
   }
 
-  #turned(event: "occupied" | "vacated", scope: Scope, time: number): void {
-    if (this.#events.has(event)) this.#add(scopeNotice(event, scope, randomUUID(), time));
+  #turned(event: "occupied" | "vacated", place: Place, time: number): void {
+    if (this.#events.has(event)) this.#add(placeNotice(event, place, randomUUID(), time));
   }
 
   #add(notice: Notice): void {
@@ -157,7 +157,7 @@ export class Notices implements ConnectionObserver, SubscriptionObserver {
     this.#occupancy.doubt();
   }
 
-  #inherit({ parties, notices, scopes }: Legacy): string[] {
+  #inherit({ parties, notices, places }: Legacy): string[] {
     // What is taken on must not push out what waits already.
     if (this.#outbox.waiting > MOST_WAITING / 2) throw new BellwireError("unavailable", "Too many notices wait already");
     const inherited = [...notices];
@@ -165,7 +165,7 @@ export class Notices implements ConnectionObserver, SubscriptionObserver {
       for (const party of parties) inherited.push(connectionNotice("disconnected", party, "relay-lost"));
     }
     if (this.#events.has("vacated")) {
-      for (const scope of scopes) inherited.push(scopeNotice("vacated", scope, randomUUID(), Date.now()));
+      for (const place of places) inherited.push(placeNotice("vacated", place, randomUUID(), Date.now()));
     }
     for (const notice of inherited) this.#add(notice);
     return inherited.map(({ id }) => id);

@@ -1,19 +1,19 @@
 import { Departures } from "../pacing/departures.js";
 import { KeyedQueue } from "../pacing/keyed-queue.js";
 import { fieldOf } from "./registration.js";
-import type { Scope } from "./notice.js";
+import type { Place } from "./notice.js";
 import type { NoticeStore } from "../stores/notices.js";
 
 export interface OccupancyOptions {
   readonly store: Pick<NoticeStore, "occupy">;
-  /** Milliseconds that a scope counts as occupied after its last subscription here ended: a page that is loaded anew is no news. */
+  /** Milliseconds that a place counts as occupied after its last subscription here ended: a page that is loaded anew is no news. */
   readonly grace: number;
-  readonly onTurn: (event: "occupied" | "vacated", scope: Scope, time: number) => void;
+  readonly onTurn: (event: "occupied" | "vacated", place: Place, time: number) => void;
   readonly onTrouble: (error: unknown) => void;
 }
 
 interface Occupied {
-  readonly scope: Scope;
+  readonly place: Place;
   subscriptions: number;
   /** What the store knows; not to be relied on while in doubt. */
   known: boolean;
@@ -23,10 +23,10 @@ interface Occupied {
 const AT_ONCE = 50;
 const RETRY_MS = 1000;
 
-/** The scopes that have subscriptions on this relay, and which of them are the first or the last on all relays. */
+/** The places that have subscriptions on this relay, and which of them are the first or the last on all relays. */
 export class Occupancy {
   readonly #options: OccupancyOptions;
-  readonly #scopes = new Map<string, Occupied>();
+  readonly #places = new Map<string, Occupied>();
   readonly #departures: Departures<Occupied>;
   readonly #settling: KeyedQueue<Occupied>;
   #closed = false;
@@ -42,25 +42,25 @@ export class Occupancy {
   }
 
   get size(): number {
-    return this.#scopes.size;
+    return this.#places.size;
   }
 
-  made(scope: Scope): void {
-    const key = fieldOf.scope(scope);
-    let occupied = this.#scopes.get(key);
-    if (occupied === undefined) this.#scopes.set(key, (occupied = { scope, subscriptions: 0, known: false, doubtful: false }));
+  made(place: Place): void {
+    const key = fieldOf.place(place);
+    let occupied = this.#places.get(key);
+    if (occupied === undefined) this.#places.set(key, (occupied = { place, subscriptions: 0, known: false, doubtful: false }));
     this.#departures.back(occupied);
     if (++occupied.subscriptions === 1) this.#settleSoon(occupied);
   }
 
-  ended(scope: Scope): void {
-    const occupied = this.#scopes.get(fieldOf.scope(scope));
+  ended(place: Place): void {
+    const occupied = this.#places.get(fieldOf.place(place));
     if (occupied !== undefined && --occupied.subscriptions === 0) this.#departures.leave(occupied);
   }
 
   /** The store may not know what it was told. */
   doubt(): void {
-    for (const occupied of this.#scopes.values()) {
+    for (const occupied of this.#places.values()) {
       occupied.doubtful = true;
       this.#settleSoon(occupied);
     }
@@ -76,19 +76,19 @@ export class Occupancy {
   }
 
   async #settle(occupied: Occupied): Promise<void> {
-    const { scope } = occupied;
+    const { place } = occupied;
     for (;;) {
       const has = occupied.subscriptions > 0 || this.#departures.has(occupied);
       if (has === occupied.known && !occupied.doubtful) {
-        const key = fieldOf.scope(scope);
-        if (!has && this.#scopes.get(key) === occupied) this.#scopes.delete(key);
+        const key = fieldOf.place(place);
+        if (!has && this.#places.get(key) === occupied) this.#places.delete(key);
         return;
       }
       occupied.doubtful = false;
       try {
-        const { turned, time } = await this.#options.store.occupy(scope, has);
+        const { turned, time } = await this.#options.store.occupy(place, has);
         occupied.known = has;
-        if (turned && !this.#closed) this.#options.onTurn(has ? "occupied" : "vacated", scope, time);
+        if (turned && !this.#closed) this.#options.onTurn(has ? "occupied" : "vacated", place, time);
       } catch (error) {
         occupied.doubtful = true;
         throw error;

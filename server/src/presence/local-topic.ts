@@ -60,13 +60,13 @@ export class LocalTopic {
   }
 
   /** Finds out what is untold, where the store holds these of this relay's members. */
-  compare(held: ReadonlySet<string>): void {
-    for (const [member, { info }] of this.members) if (!held.has(member)) this.untold.set(member, info);
-    for (const member of held) if (!this.members.has(member)) this.untold.set(member, null);
+  compare(own: ReadonlySet<string>): void {
+    for (const [member, { info }] of this.members) if (!own.has(member)) this.untold.set(member, info);
+    for (const member of own) if (!this.members.has(member)) this.untold.set(member, null);
   }
 }
 
 /** Is everything up to `position` in what was read at `read`? */
-export function covers(read: Position, position: Position | undefined): boolean {
+export function reaches(read: Position, position: Position | undefined): boolean {
   return position === undefined || (read.epoch === position.epoch && read.offset >= position.offset);
 }

@@ -9,7 +9,7 @@ import type { Metrics } from "../observe/metrics.js";
 import { Departures } from "../pacing/departures.js";
 import { KeyedQueue } from "../pacing/keyed-queue.js";
 import { Listings } from "./listings.js";
-import { covers, LocalTopic, type LocalMember } from "./local-topic.js";
+import { LocalTopic, reaches, type LocalMember } from "./local-topic.js";
 import { MAX_LISTED, PRESENCE_GRACE_MS, type PresenceStore } from "../stores/presence.js";
 import { changeText, infoText, toPresent, type Present, type PresenceMode } from "./presence-text.js";
 
@@ -162,7 +162,7 @@ export class PresenceRoster implements SubscriptionObserver {
     topic.writes++;
     try {
       if (topic.doubtful) {
-        topic.compare(await this.#store.held(site, name));
+        topic.compare(await this.#store.own(site, name));
         topic.doubtful = false;
       }
       while (topic.untold.size > 0) await this.#writeSome(topic);
@@ -228,10 +228,10 @@ export class PresenceRoster implements SubscriptionObserver {
   async #read(topic: LocalTopic): Promise<void> {
     const { site, topic: name, writes } = topic;
     topic.toldAt = performance.now();
-    const { head, count, held, changes } = await this.#store.changes(site, name, topic.told);
+    const { head, count, own, changes } = await this.#store.changes(site, name, topic.told);
     if (this.#topics.get(feedName(site, name)) !== topic) return;
     const settled = topic.writes === writes && writes % 2 === 0 && topic.untold.size === 0;
-    if (settled && held !== topic.members.size) {
+    if (settled && own !== topic.members.size) {
       topic.doubtful = true;
       void this.#writing.add(topic).catch(() => undefined); // tried again by the clock
     }
@@ -264,7 +264,7 @@ export class PresenceRoster implements SubscriptionObserver {
     if (topic.untold.size > 0 || topic.writes % 2 === 1) await this.#writing.add(topic);
     const { listed } = topic;
     const fresh = listed !== undefined && performance.now() - listed.at < LIST_MS;
-    if (fresh && covers(listed.position, topic.told) && covers(listed.position, topic.written)) return listed.present;
+    if (fresh && reaches(listed.position, topic.told) && reaches(listed.position, topic.written)) return listed.present;
     return this.#list(topic.site, name, topic.mode);
   }
 

@@ -48,7 +48,7 @@ export class Lease {
   readonly #onReady: () => void;
   #timer: NodeJS.Timeout | undefined;
   #live: ReadonlySet<string> = new Set();
-  #heldUntil = Number.NEGATIVE_INFINITY;
+  #validUntil = Number.NEGATIVE_INFINITY;
   /** Until then nobody is taken for gone: after an outage all leases have run out, and their relays are on their way back. */
   #patientUntil = Number.POSITIVE_INFINITY;
   #beating: Promise<void> | undefined;
@@ -101,15 +101,15 @@ export class Lease {
   async #beat(): Promise<void> {
     const { life } = this.#timing;
     const begun = performance.now();
-    const { held, live, expired } = await this.#ask(this.relay, life);
+    const { valid, live, expired } = await this.#ask(this.relay, life);
     if (this.#closed) return;
-    this.#heldUntil = begun + life;
-    if (!held) this.#bePatient();
+    this.#validUntil = begun + life;
+    if (!valid) this.#bePatient();
     const patient = begun < this.#patientUntil;
     const died = patient ? [] : [...this.#live].filter((relay) => !live.has(relay));
     this.#live = patient ? new Set([...this.#live, ...live]) : live;
     for (const observer of this.#observers) {
-      if (!held) observer.renewedLate?.();
+      if (!valid) observer.renewedLate?.();
       if (patient) continue;
       if (died.length > 0) observer.died?.(died);
       observer.expired?.(expired.filter((relay) => relay !== this.relay));
@@ -119,7 +119,7 @@ export class Lease {
   /** Resolves where the lease holds, so that what is kept under it counts; renews it first where that is in doubt. Rejects with a BellwireError. */
   async require(): Promise<void> {
     if (this.#closed) throw new BellwireError("unavailable", "The relay is closed");
-    if (performance.now() < this.#heldUntil - this.#timing.beat / 2) return;
+    if (performance.now() < this.#validUntil - this.#timing.beat / 2) return;
     await this.beat();
   }
 
@@ -131,12 +131,12 @@ export class Lease {
     return relays.filter((relay) => relay !== this.relay && !live.has(relay));
   }
 
-  async #ask(relay: string, life: number): Promise<{ held: boolean; live: Set<string>; expired: string[] }> {
+  async #ask(relay: string, life: number): Promise<{ valid: boolean; live: Set<string>; expired: string[] }> {
     try {
       await whenReady(this.#redis, TIMEOUT_MS);
       const reply = await within(this.#redis.bellwireLease(this.#key, relay, life, REMEMBERED_MS), TIMEOUT_MS, "Renewing the lease");
-      const [held, live, expired] = Array.isArray(reply) ? (reply as unknown[]) : [];
-      return { held: held === 1, live: new Set(relaysOf(live)), expired: relaysOf(expired) };
+      const [valid, live, expired] = Array.isArray(reply) ? (reply as unknown[]) : [];
+      return { valid: valid === 1, live: new Set(relaysOf(live)), expired: relaysOf(expired) };
     } catch (error) {
       throw redisFailure(error);
     }

@@ -8,7 +8,7 @@ export const EMBEDDED_PATH = "/bellwire";
 
 export interface Embedded {
   /** What its owner should know. */
-  readonly notice: string | undefined;
+  readonly warning: string | undefined;
   /** Takes the relay out again. */
   readonly remove: () => void;
 }
@@ -26,10 +26,10 @@ type OnUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => voi
 export function embed(host: HttpServer, relay: FastifyInstance, prefix: string, told: boolean): Embedded {
   const rootSockets = !told && host.listenerCount("upgrade") === 0;
   const answers = (url: string): boolean => isSocketPath(url) || relay.offered.methodsFor(url).length > 0;
-  const notice = `The application takes WebSockets itself, so clients find the relay under ${prefix} only: add it to REALTIME_PUBLIC_URL`;
+  const warning = `The application takes WebSockets itself, so clients find the relay under ${prefix} only: add it to REALTIME_PUBLIC_URL`;
   const isOurs = (url: string = "/"): boolean =>
     url.startsWith(`${prefix}/`) ? answers(url.slice(prefix.length)) : rootSockets && isSocketPath(url);
-  return { notice: told || rootSockets ? undefined : notice, remove: divert(host, relay.server, isOurs) };
+  return { warning: told || rootSockets ? undefined : warning, remove: divert(host, relay.server, isOurs) };
 }
 
 /** @returns undoes it */

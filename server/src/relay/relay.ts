@@ -158,7 +158,7 @@ export class Relay {
 
   /** Starts listening. @throws ConfigError where a port is taken */
   async start(): Promise<void> {
-    for (const notice of this.config.notices) this.#logger.warn(notice);
+    for (const warning of this.config.warnings) this.#logger.warn(warning);
     const { stats, gateway } = this;
     const { stores, feeds, revocations, control } = this.#parts;
     if (gateway !== undefined) {
@@ -194,9 +194,9 @@ export class Relay {
     }
     if (this.#server !== undefined) {
       await this.#app.ready();
-      const { notice, remove } = embed(this.#server, this.#app, this.#prefix, this.#publicPath !== "");
+      const { warning, remove } = embed(this.#server, this.#app, this.#prefix, this.#publicPath !== "");
       this.#closers.push(remove);
-      if (notice !== undefined) this.#logger.warn(notice);
+      if (warning !== undefined) this.#logger.warn(warning);
       return;
     }
     await listen(this.#app, port, host, "REALTIME_WS_PORT");

@@ -36,7 +36,7 @@ export async function runPrimary(count: number, config: Config, fail: (message: 
   if (config.redis === undefined)
     throw new ConfigError("--workers above 1 needs REDIS_URL or REDIS_HOST: in memory each worker would have a log of its own");
   const logger = createLogger();
-  for (const notice of config.notices) logger.warn(notice);
+  for (const warning of config.warnings) logger.warn(warning);
   const server = createServer();
   cluster.setupPrimary({ serialization: "advanced" });
   // Until there is a worker to hand connections to.
@@ -143,7 +143,7 @@ function workerEnvironment(config: Config, index: number): Record<string, string
 
 /** One relay of several: its primary hands it connections. */
 export async function runWorker(stopOnSignals: (relay: Relay) => void, fail: (message: string) => void): Promise<void> {
-  const config = { ...readConfig(process.env), notices: [] };
+  const config = { ...readConfig(process.env), warnings: [] };
   const relay = new Relay({
     config,
     onFatal: fail,

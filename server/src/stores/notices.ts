@@ -1,13 +1,13 @@
-import type { Notice, Party, Scope } from "../notices/notice.js";
+import type { Notice, Party, Place } from "../notices/notice.js";
 
 /** What a relay leaves to be told when it ends. */
 export interface Legacy {
   readonly parties: readonly Party[];
   readonly notices: readonly Notice[];
-  readonly scopes: readonly Scope[];
+  readonly places: readonly Place[];
 }
 
-/** Whether a relay is the first that has subscriptions of a scope, or the last that had some. */
+/** Whether a relay is the first that has subscriptions of a place, or the last that had some. */
 export interface Turn {
   readonly turned: boolean;
   /** Epoch milliseconds. */
@@ -35,10 +35,10 @@ export interface NoticeStore {
   deleteParty(connection: string): void;
   setNotice(notice: Notice): void;
   deleteNotice(id: string): void;
-  /** This relay has subscriptions of a scope, or has none any more. Rejects with a BellwireError. */
-  occupy(scope: Scope, has: boolean): Promise<Turn>;
+  /** This relay has subscriptions of a place, or has none any more. Rejects with a BellwireError. */
+  occupy(place: Place, has: boolean): Promise<Turn>;
   /** The same for a relay that is gone. */
-  vacateFor(relay: string, scope: Scope): Promise<Turn>;
+  vacateFor(relay: string, place: Place): Promise<Turn>;
   /** Writes what is still to be written. Never rejects. */
   close(): Promise<void>;
 }

@@ -23,7 +23,7 @@ export interface PresenceChanges {
   readonly head: Position | undefined;
   readonly count: number;
   /** Members that this relay has there, as far as the store knows. */
-  readonly held: number;
+  readonly own: number;
   /** Of users, in order; undefined where they are no longer known in full. The anonymous only move the count. */
   readonly changes: readonly MemberChange[] | undefined;
 }
@@ -61,7 +61,7 @@ export interface PresenceStore {
   /** @param listed false: the count alone */
   snapshot(site: string, topic: string, listed: boolean): Promise<PresenceSnapshot>;
   /** The members that this relay has there, as far as the store knows. */
-  held(site: string, topic: string): Promise<ReadonlySet<string>>;
+  own(site: string, topic: string): Promise<ReadonlySet<string>>;
   /** Takes away what relays hold that are gone. */
   sweep(site: string, topic: string): Promise<void>;
   listen(site: string, topic: string): void;

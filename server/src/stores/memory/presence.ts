@@ -55,12 +55,12 @@ export class MemoryPresence implements PresenceStore {
 
   async changes(site: string, topic: string, since: Position | undefined): Promise<PresenceChanges> {
     const known = this.#topics.get(feedName(site, topic));
-    if (known === undefined) return { head: undefined, count: 0, held: 0, changes: undefined };
+    if (known === undefined) return { head: undefined, count: 0, own: 0, changes: undefined };
     const { epoch, offset, members, changes } = known;
     const missing = since?.epoch === epoch ? offset - since.offset : -1;
     const inFull = missing >= 0 && missing <= changes.length;
     const users = inFull ? changes.slice(changes.length - missing).filter(({ member }) => member.startsWith("u")) : undefined;
-    return { head: { epoch, offset }, count: members.size, held: members.size, changes: users };
+    return { head: { epoch, offset }, count: members.size, own: members.size, changes: users };
   }
 
   async snapshot(site: string, topic: string, listed: boolean): Promise<PresenceSnapshot> {
@@ -75,7 +75,7 @@ export class MemoryPresence implements PresenceStore {
     return { position: { epoch, offset }, count: members.size, users };
   }
 
-  async held(site: string, topic: string): Promise<ReadonlySet<string>> {
+  async own(site: string, topic: string): Promise<ReadonlySet<string>> {
     return new Set(this.#topics.get(feedName(site, topic))?.members.keys());
   }
 

@@ -4,7 +4,7 @@ import { within } from "@bellwire/emitter/time";
 import { withPresenceCommands, type PresenceCommands } from "../../redis/scripts.js";
 import type { Lease } from "../../redis/lease.js";
 import { fieldOf, parseField } from "../../notices/registration.js";
-import type { Notice, Party, Scope } from "../../notices/notice.js";
+import type { Notice, Party, Place } from "../../notices/notice.js";
 import type { Legacy, NoticeStore, NoticeStoreListener, Turn } from "../notices.js";
 
 export interface RedisNoticesOptions {
@@ -121,23 +121,23 @@ export class RedisNotices implements NoticeStore {
     }
   }
 
-  async occupy(scope: Scope, has: boolean): Promise<Turn> {
+  async occupy(place: Place, has: boolean): Promise<Turn> {
     const { lease } = this.#options;
-    const field = fieldOf.scope(scope);
+    const field = fieldOf.place(place);
     await lease.require();
     // Known before it counts: whoever takes over would not find it otherwise.
-    if (has) await this.#runOwn(this.#redis.hset(this.#own, field, JSON.stringify(scope)));
-    const turn = await this.#turn(lease.relay, scope, has);
+    if (has) await this.#runOwn(this.#redis.hset(this.#own, field, JSON.stringify(place)));
+    const turn = await this.#turn(lease.relay, place, has);
     if (has) this.#later(GATHER_MS);
     else this.#set(field, undefined);
     return turn;
   }
 
-  vacateFor(relay: string, scope: Scope): Promise<Turn> {
-    return this.#turn(relay, scope, false);
+  vacateFor(relay: string, place: Place): Promise<Turn> {
+    return this.#turn(relay, place, false);
   }
 
-  async #turn(relay: string, { site, topic, filter }: Scope, has: boolean): Promise<Turn> {
+  async #turn(relay: string, { site, topic, filter }: Place, has: boolean): Promise<Turn> {
     const key = this.#options.keys.occupied(site, topic, filter === undefined ? undefined : JSON.stringify(filter));
     const reply = await this.#run(this.#redis.bellwireOccupy(key, relay, has ? "+" : "-", KEPT_MS));
     const [turned, time] = Array.isArray(reply) ? (reply as unknown[]) : [];
@@ -201,7 +201,7 @@ export class RedisNotices implements NoticeStore {
 
   /** Nothing is deleted before it is taken on: should this relay end in between, the next one begins anew. */
   async #inherit(relay: string, taken: string, rows: readonly string[]): Promise<void> {
-    const legacy: { parties: Party[]; notices: Notice[]; scopes: Scope[] } = { parties: [], notices: [], scopes: [] };
+    const legacy: { parties: Party[]; notices: Notice[]; places: Place[] } = { parties: [], notices: [], places: [] };
     const fields: string[] = [];
     for (let i = 0; i + 1 < rows.length; i += 2) {
       const [field, value] = [rows[i] as string, rows[i + 1] as string];
@@ -210,7 +210,7 @@ export class RedisNotices implements NoticeStore {
       if (found === undefined) continue;
       if ("party" in found) legacy.parties.push(found.party);
       else if ("notice" in found) legacy.notices.push(found.notice);
-      else if ((await this.vacateFor(relay, found.scope)).turned) legacy.scopes.push(found.scope);
+      else if ((await this.vacateFor(relay, found.place)).turned) legacy.places.push(found.place);
     }
     const ids = this.#listener?.inherit(legacy satisfies Legacy) ?? [];
     for (let attempt = 0; attempt < 2 && this.#unwritten.size > 0; attempt++) await this.#write();

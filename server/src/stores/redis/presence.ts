@@ -69,9 +69,9 @@ export class RedisPresence implements PresenceStore {
     await this.#ready();
     const from = since === undefined ? ["", "0"] : [since.epoch, String(since.offset)];
     const reply = await this.#run(this.#redis.bellwirePresenceChanges(...this.#keysOf(site, topic, this.#lease.relay), ...from));
-    const [epoch, offset, count, held, entries] = reply;
+    const [epoch, offset, count, own, entries] = reply;
     const head = position(epoch, offset);
-    return { head, count: number(count), held: number(held), changes: head === undefined ? undefined : between(since, head, entries) };
+    return { head, count: number(count), own: number(own), changes: head === undefined ? undefined : between(since, head, entries) };
   }
 
   async snapshot(site: string, topic: string, listed: boolean): Promise<PresenceSnapshot> {
@@ -89,7 +89,7 @@ export class RedisPresence implements PresenceStore {
     return { position: position(epoch, offset), count: number(count), users };
   }
 
-  async held(site: string, topic: string): Promise<ReadonlySet<string>> {
+  async own(site: string, topic: string): Promise<ReadonlySet<string>> {
     await this.#ready();
     const own = this.#options.keys.presenceOf(site, topic, this.#lease.relay);
     return new Set(texts(await this.#run(this.#redis.smembers(own))));
