@@ -3,7 +3,7 @@ import { createEmitter, type Emitter } from "@bellwire/emitter";
 import type { SubscribeResult, WireError } from "@bellwire/protocol";
 import type { TestRelay } from "@bellwire/server/testing";
 import { Clocks } from "../../server/src/auth/clocks.js";
-import { StoreClock } from "../../server/src/revocations/store-clock.js";
+import { CautiousClock } from "../../server/src/pacing/remote-clock.js";
 import { requires } from "../house/requires.js";
 import { TestRedis } from "../support/redis.js";
 import { refusal } from "../support/socket.js";
@@ -70,14 +70,14 @@ describe("the clocks of backends", () => {
   });
 
   it("and the store's is read from its answers, and taken for the own where it may be", () => {
-    const clock = new StoreClock();
-    clock.read(1000, 995, 1005);
+    const clock = new CautiousClock();
+    clock.heard(1000, 995, 1005);
     expect(clock.offset).to.equal(0);
-    clock.read(21_000, 995, 1005);
+    clock.heard(21_000, 995, 1005);
     expect(clock.offset).to.equal(19_995);
-    clock.read(21_100, 1099, 1101);
+    clock.heard(21_100, 1099, 1101);
     expect(clock.offset, "nearer, as the answer was quicker").to.equal(19_999);
-    clock.read(1200, 1195, 1205);
+    clock.heard(1200, 1195, 1205);
     expect(clock.offset, "set right").to.equal(0);
   });
 });

@@ -2,7 +2,7 @@ import { MAX_REVOCATIONS, REVOCATION_LIFE_MS } from "@bellwire/emitter/commands"
 import { within } from "@bellwire/emitter/time";
 import { RevocationIndex } from "./revocation-index.js";
 import { parseRevocation, type Holder, type Permit, type Revocation, type Scope, type StoredRevocation } from "./revocation.js";
-import { StoreClock } from "./store-clock.js";
+import { CautiousClock } from "../pacing/remote-clock.js";
 import { REVOCATION_PAGE, type RevocationStore } from "../stores/revocations.js";
 
 export interface RevocationsOptions {
@@ -27,7 +27,7 @@ const MAX_PAGES = (2 * MAX_REVOCATIONS) / REVOCATION_PAGE;
 export class Revocations {
   readonly #options: RevocationsOptions;
   readonly #known = new RevocationIndex();
-  readonly #clock = new StoreClock();
+  readonly #clock = new CautiousClock();
   /** The latest time among those known, epoch milliseconds. */
   #newest = 0;
   /** Texts in the store that are no revocations. */
@@ -119,7 +119,7 @@ export class Revocations {
     try {
       const asked = Date.now();
       const page = await this.#options.store.read(this.#newest, 0);
-      this.#clock.read(page.now, asked, Date.now());
+      this.#clock.heard(page.now, asked, Date.now());
       this.#take(page.rows, page.now);
       // What came in out of order, or has gone, shows in the number.
       const differs = (): boolean => page.count !== this.#known.size + this.#unreadable;
