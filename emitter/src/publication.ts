@@ -2,4 +2,5 @@
 export * from "./personal.js";
 export type * from "./transport.js";
 export { parseKey } from "./key.js";
+export { makePublication } from "./make-publication.js";
 export { encodeData, parseExcept, parseIdempotencyKey } from "./message.js";

@@ -1,7 +1,7 @@
-import { randomUUID } from "node:crypto";
 import { BellwireError, parseTopic, type Position, type TopicPosition } from "@bellwire/protocol";
 import { SwitchedOff } from "./attempts.js";
 import { idText, parseSiteId } from "./identifier.js";
+import { makePublication } from "./make-publication.js";
 import { encodeData, parseExcept, parseIdempotencyKey, type PublishOptions } from "./message.js";
 import { parseAddressee, personalTopic, type Addressee, type PersonalKind } from "./personal.js";
 import type { Except, Publication } from "./transport.js";
@@ -135,24 +135,11 @@ function withTextIds(except: PublishOptions["except"]): unknown {
   return Object.fromEntries(Object.entries(except).map(([name, id]) => [name, idText(id)]));
 }
 
-// Field by field: this runs for every publish, and spreading an object costs ten times as much.
-function addressed({ site, data, except, idempotencyKey }: Common, topic: unknown): Publication {
-  const id = idempotencyKey ?? randomUUID();
-  const idempotent = idempotencyKey !== undefined;
-  const checked = parseTopic(topic);
-  return except === undefined
-    ? { site, topic: checked, data, id, idempotent, retry: false }
-    : { site, topic: checked, data, id, idempotent, retry: false, except };
+function addressed(common: Common, topic: unknown): Publication {
+  const { site, data, idempotencyKey, except } = common;
+  return makePublication({ site, topic: parseTopic(topic), data, idempotencyKey, except });
 }
 
-function personal({ idempotencyKey, except, ...common }: Common, addressee: Addressee): Publication {
-  return {
-    ...common,
-    topic: personalTopic(addressee.kind, addressee.id),
-    addressee,
-    id: idempotencyKey ?? randomUUID(),
-    idempotent: idempotencyKey !== undefined,
-    retry: false,
-    ...(except === undefined ? {} : { except }),
-  };
+function personal(common: Common, addressee: Addressee): Publication {
+  return makePublication({ ...common, topic: personalTopic(addressee.kind, addressee.id), addressee });
 }

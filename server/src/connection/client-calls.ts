@@ -1,9 +1,9 @@
 import { asObject, BellwireError, parseTopic, type JsonObject, type Position } from "@bellwire/protocol";
-import { encodeData } from "@bellwire/emitter/publication";
-import { randomUUID } from "node:crypto";
+import { encodeData, makePublication } from "@bellwire/emitter/publication";
 import type { Settings } from "../config/settings.js";
 import type { Hooks } from "../hooks/hooks.js";
 import type { TopicLog } from "../stores/log.js";
+import { appendCounted } from "../observe/counted-append.js";
 import type { Stats } from "../observe/stats.js";
 import type { Connection } from "./connection.js";
 
@@ -17,7 +17,6 @@ export interface ClientCallsOptions {
 /** Calls that one connection may have under way. */
 const MOST_AT_ONCE = 100;
 const MAX_METHOD = 128;
-const PUBLISH_TIMEOUT_MS = 5000;
 
 /** What clients ask of the backend through the relay: to publish, and to call a method. */
 export class ClientCalls {
@@ -48,22 +47,8 @@ export class ClientCalls {
     const reply = asked === undefined ? undefined : await asked;
     if (reply?.handled === true) return { handled: true };
     const data = reply?.data === undefined ? text : encodeData(reply.data, settings.of(connection.site).limits.dataBytes);
-    const publication = {
-      site: connection.site,
-      topic: reply?.topic === undefined ? topic : parseTopic(reply.topic),
-      data,
-      id: randomUUID(),
-      idempotent: false,
-      retry: false,
-    };
-    try {
-      const position = await log.append(publication, PUBLISH_TIMEOUT_MS);
-      stats.clientPublishes++;
-      return position;
-    } catch (error) {
-      stats.clientPublishFailures++;
-      throw error;
-    }
+    const where = reply?.topic === undefined ? topic : parseTopic(reply.topic);
+    return appendCounted(log, stats, "client", makePublication({ site: connection.site, topic: where, data }));
   }
 
   /** `rpc({method, data})`: answered by the backend, or by a handler in this process. */

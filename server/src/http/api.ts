@@ -4,6 +4,7 @@ import type { Publication } from "@bellwire/emitter/publication";
 import type { Settings } from "../config/settings.js";
 import { toBellwireError } from "../connection/failure.js";
 import type { TopicLog } from "../stores/log.js";
+import { appendCounted } from "../observe/counted-append.js";
 import type { StallWatch } from "../observe/stall.js";
 import type { Stats } from "../observe/stats.js";
 import type { ApiKeys } from "./api-keys.js";
@@ -20,8 +21,6 @@ export interface ApiOptions extends Reads {
 }
 
 type Result = { topic: string; epoch: string; offset: number } | { topic: string; error: WireError };
-
-const PUBLISH_TIMEOUT_MS = 5000;
 
 /** The server API under `/v1`, for backends in any language. */
 export function registerApi(app: FastifyInstance, options: ApiOptions): void {
@@ -59,11 +58,8 @@ async function publish({ log, stats, stall }: ApiOptions, items: readonly Parsed
 /** @param topic as the result names it */
 async function append(log: TopicLog, stats: Stats, topic: string, publication: Publication): Promise<Result> {
   try {
-    const position = await log.append(publication, PUBLISH_TIMEOUT_MS);
-    stats.published++;
-    return { topic, ...position };
+    return { topic, ...(await appendCounted(log, stats, "backend", publication)) };
   } catch (error) {
-    stats.publishFailures++;
     return { topic, error: toBellwireError(error).toJSON() };
   }
 }

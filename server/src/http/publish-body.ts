@@ -1,7 +1,7 @@
-import { randomUUID } from "node:crypto";
 import { asObject, BellwireError, parseTopic } from "@bellwire/protocol";
 import {
   encodeData,
+  makePublication,
   parseAddressee,
   parseExcept,
   parseIdempotencyKey,
@@ -54,17 +54,10 @@ function parseItem(item: unknown): Record<string, unknown> {
 function parseMessage(source: Record<string, unknown>, site: string, maxDataBytes: number): ParsedItem[] {
   const topics = parseAddress(source);
   const data = encodeData(source.data ?? {}, maxDataBytes);
-  const given = parseIdempotencyKey(source.idempotencyKey);
+  const idempotencyKey = parseIdempotencyKey(source.idempotencyKey);
   const except = parseExcept(checkedExcept(source.except));
-  const common = {
-    site,
-    data,
-    id: given ?? randomUUID(),
-    idempotent: given !== undefined,
-    retry: false,
-    ...(except === undefined ? {} : { except }),
-  };
-  return topics.map((named) => ("error" in named ? named : { topic: named.topic, publication: { ...common, topic: named.log } }));
+  const publish = (topic: string): Publication => makePublication({ site, topic, data, idempotencyKey, except });
+  return topics.map((named) => ("error" in named ? named : { topic: named.topic, publication: publish(named.log) }));
 }
 
 /** A topic as results name it, and the one whose log it is. */

@@ -1,6 +1,5 @@
-import { randomUUID } from "node:crypto";
 import type { Position } from "@bellwire/protocol";
-import type { Publication } from "@bellwire/emitter/publication";
+import { makePublication, type Publication } from "@bellwire/emitter/publication";
 import type { ChannelLine, Channels } from "./channels.js";
 
 export interface ProbeOptions {
@@ -61,10 +60,11 @@ export class Probe {
     if (topic === undefined) return;
     const channel = channelOf(PROBE_SITE, topic);
     await channels.subscribe(channel);
-    const id = randomUUID();
+    const publication = makePublication({ site: PROBE_SITE, topic, data: "{}" });
+    const { id } = publication;
     let heard = false;
     this.#awaited.set(channel, { id, heard: () => (heard = true) });
-    await append({ site: PROBE_SITE, topic, data: "{}", id, idempotent: false, retry: false }, EVERY_MS);
+    await append(publication, EVERY_MS);
     const timer = setTimeout(() => {
       if (this.#awaited.get(channel)?.id !== id) return;
       this.#awaited.delete(channel);
