@@ -5,7 +5,7 @@ import { momentsToLeave } from "../../server/src/relay/drain.js";
 import { RawClient } from "../support/socket.js";
 import { connectToken } from "../support/tokens.js";
 import { Poller } from "./poller.js";
-import { eventually, eventuallyAsked } from "./stage.js";
+import { eventually, eventuallyAsked, request } from "./stage.js";
 import { createTestRelay, type TestRelay } from "@bellwire/server/testing";
 
 describe("a relay that drains", () => {
@@ -95,6 +95,9 @@ describe("a relay that turns newcomers away", () => {
       upgrade.once("unexpected-response", (_request, response) => resolve(response.statusCode)),
     );
     expect(status).to.equal(503);
+    const { text } = await request(`${relay.httpUrl}/metrics`);
+    const turnedAway = Number(/http_refusals_total\{code="draining"\} (\d+)/.exec(text)?.[1]);
+    expect(turnedAway, "each is counted").to.be.at.least(3);
     expect(open.socket.connected, "sessions that are open go on").to.equal(true);
     open.close();
     await draining;

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { connect } from "node:net";
 import { expect } from "chai";
 import { read } from "../house/tree.js";
 import { HookBackend } from "./hooks-backend.js";
@@ -47,10 +49,13 @@ describe("the metrics of a relay", () => {
     await request(`${relay.httpUrl}/socket.io/?EIO=4&transport=polling`, { headers: { origin: "https://evil.example" } });
     const client = await stage.connect(relay);
     await client.subscribe({ id: "1", topic: "not a topic" });
+    const stranger = connect(relay.port, "127.0.0.1").end("no HTTP at all\r\n\r\n");
+    await once(stranger.resume(), "close");
     const { text } = await request(`${relay.httpUrl}/metrics`);
     const series = new Map([...text.matchAll(/^(bellwire_\w+\{[^}]*\}) (\d+)$/gm)].map(([, name, count]) => [name, Number(count)]));
     expect(series.get('bellwire_http_refusals_total{code="token-missing"}')).to.equal(1);
     expect(series.get('bellwire_http_refusals_total{code="not-found"}')).to.equal(1);
+    expect(series.get('bellwire_http_refusals_total{code="bad-request"}')).to.equal(1);
     expect(series.get('bellwire_handshake_refusals_total{reason="Transport unknown"}')).to.equal(1);
     expect(series.get('bellwire_handshake_refusals_total{reason="Forbidden"}')).to.equal(1);
     expect(series.get('bellwire_subscription_refusals_total{code="bad-request"}')).to.equal(1);

@@ -35,7 +35,7 @@ export function createApp(logger: Logger, refused?: (code: Code) => void): Fasti
     onProtoPoisoning: "ignore",
     onConstructorPoisoning: "ignore",
     forceCloseConnections: true,
-    clientErrorHandler: answerClientError,
+    clientErrorHandler: (error, socket) => answerClientError(error, socket, refused),
     // What still comes in while a relay closes is answered like everything else, or refused by what is closed already.
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 256 },

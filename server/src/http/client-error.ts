@@ -1,11 +1,15 @@
 import type { Socket } from "node:net";
 import { STATUS_CODES } from "node:http";
-import { BellwireError } from "@bellwire/protocol";
+import { BellwireError, type Code } from "@bellwire/protocol";
 
-/** Answers what is no HTTP request, or too large a one, in the shape of every error, and ends the connection. */
-export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+/**
+ * Answers what is no HTTP request, or too large a one, in the shape of every error, and ends the connection.
+ * @param refused told of the code that is answered
+ */
+export function answerClientError(error: NodeJS.ErrnoException, socket: Socket, refused?: (code: Code) => void): void {
   if (error.code === "ECONNRESET" || socket.destroyed) return;
   const [status, known] = refusalOf(error.code);
+  refused?.(known.code);
   const body = JSON.stringify({ error: known.toJSON() });
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,

@@ -5,6 +5,8 @@ export interface Rewriting {
   readonly prefix: string;
   /** Whether new sockets are turned away now. */
   readonly turnsAway: () => boolean;
+  /** Told of each WebSocket that was; what else is turned away is answered by the app. */
+  readonly onTurnedAway?: () => void;
 }
 
 /** Answers 503, as a route of the app. */
@@ -17,7 +19,7 @@ const PATH = "/socket.io/";
  * inside the Socket.IO connection is too late for a balancer, which could have gone to another relay, and a client does not
  * retry it by itself. Sessions that are open go on.
  */
-export function rewriteRequests(server: Server, { prefix, turnsAway }: Rewriting): void {
+export function rewriteRequests(server: Server, { prefix, turnsAway, onTurnedAway }: Rewriting): void {
   const rewrite = (request: { url?: string | undefined }): void => {
     const url = withoutPrefix(request.url ?? "/", prefix);
     request.url = turnsAway() && opensSession(url) ? TURNED_AWAY : url;
@@ -28,7 +30,9 @@ export function rewriteRequests(server: Server, { prefix, turnsAway }: Rewriting
   server.prependListener("upgrade", (request, socket) => {
     rewrite(request);
     // engine.io ignores an upgrade of another path, and nobody else answers one.
-    if (request.url === TURNED_AWAY) socket.end("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    if (request.url !== TURNED_AWAY) return;
+    onTurnedAway?.();
+    socket.end("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
   });
 }
 

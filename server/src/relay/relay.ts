@@ -109,6 +109,7 @@ export class Relay {
     rewriteRequests(this.#app.server, {
       prefix: this.#prefix,
       turnsAway: () => this.gateway !== undefined && parts.drain.refusal !== undefined,
+      onTurnedAway: () => refused("draining"),
     });
   }
 
