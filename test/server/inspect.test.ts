@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import type { Namespace } from "socket.io";
 import { BellwireError } from "@bellwire/protocol";
 import type { Connection } from "../../server/src/connection/connection.js";
 import { Ring } from "../../server/src/feed/ring.js";
@@ -6,7 +7,7 @@ import { Message } from "../../server/src/feed/message.js";
 import { Inspector, type Page, type PageQuery } from "../../server/src/observe/inspect.js";
 import { Journal } from "../../server/src/observe/journal.js";
 import { command } from "./controlled.js";
-import { eventually, publish, Stage } from "./stage.js";
+import { eventually, namespacesOf, publish, Stage } from "./stage.js";
 
 const NO_FEEDS = { open: () => [], now: () => Date.now() };
 
@@ -77,6 +78,26 @@ describe("inspecting a relay", () => {
     expect(happened()).to.deep.equal([...opened, ["closed", "forbidden"]]);
     expect(inspect.connection(id)).to.include({ connection: undefined });
     expect(inspect.connection("nobody's")).to.equal(undefined);
+  });
+
+  it("never saw a connection that was revoked on its way in, neither come nor go", async () => {
+    const relay = await stage.relay({ file: { personal: false } });
+    await stage.connect(relay, { claims: { sub: "bob" } });
+    let revoked = false;
+    for (const [name, namespace] of namespacesOf(relay)) {
+      if (name !== "/site/5") continue;
+      (namespace as Namespace).use((_socket, next) => {
+        void command(relay, "revoke", { user: "ann" }).then(() => setImmediate(() => next()));
+        revoked = true;
+      });
+    }
+    const late = stage.client(relay);
+    const bye = new Promise<{ code: string }>((resolve) => late.socket.once("bye", resolve));
+    expect((await bye).code).to.equal("revoked");
+    expect(revoked).to.equal(true);
+    const inspect = relay.relay.inspect();
+    await eventually(() => relay.relay.connections.size === 1, "it is gone");
+    expect(inspect.sites().items).to.deep.equal([{ site: "5", connections: 1, subscriptions: 0 }]);
   });
 
   it("shows fifty thousand connections by the page, each once, and looks at no more than it shows", () => {
