@@ -9,6 +9,8 @@ export interface Spent {
    * only what the relay itself was busy counts.
    */
   readonly stall: number;
+  /** Milliseconds of a processor that it used. */
+  readonly cpu: number;
   /** Bytes of memory at most. */
   readonly peak: number;
   readonly connections: number;
@@ -23,6 +25,7 @@ const { relay, url, httpUrl, appKey, apiKey } = await createTestRelay({
 });
 let last = performance.now();
 let used = process.cpuUsage();
+let cpu = 0;
 let stall = 0;
 let peak = 0;
 
@@ -30,7 +33,9 @@ function look(): void {
   const now = performance.now();
   const { user, system } = process.cpuUsage(used);
   used = process.cpuUsage();
-  stall = Math.max(stall, Math.min(now - last - LOOK_MS, (user + system) / 1000));
+  const busy = (user + system) / 1000;
+  cpu += busy;
+  stall = Math.max(stall, Math.min(now - last - LOOK_MS, busy));
   last = now;
   peak = Math.max(peak, process.memoryUsage.rss());
 }
@@ -40,9 +45,17 @@ setInterval(look, LOOK_MS);
 process.on("message", (anew: boolean) => {
   look();
   const { connections, subscriptions, feeds } = relay;
-  process.send?.({ stall, peak, connections: connections.size, subscriptions: subscriptions.count, feeds: feeds.size } satisfies Spent);
+  process.send?.({
+    stall,
+    cpu,
+    peak,
+    connections: connections.size,
+    subscriptions: subscriptions.count,
+    feeds: feeds.size,
+  } satisfies Spent);
   if (!anew) return;
   stall = 0;
+  cpu = 0;
   peak = process.memoryUsage.rss();
 });
 process.on("disconnect", () => process.exit(0));

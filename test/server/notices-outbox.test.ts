@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { expect } from "chai";
-import { connectionNotice, scopeNotice, type Notice, type NoticeBody } from "../../server/src/notices/notice.js";
+import { connectionNotice, placeNotice, type Notice, type NoticeBody } from "../../server/src/notices/notice.js";
 import { MOST_WAITING, Outbox, type OutboxTiming } from "../../server/src/notices/outbox.js";
 import { HookBackend } from "./hooks-backend.js";
 import { eventually, request, Stage } from "./stage.js";
@@ -116,7 +116,7 @@ describe("an outbox of many sites", () => {
   });
 
   const topical = (event: "occupied" | "vacated", topic: string, time: number, site = "attacker"): Notice =>
-    scopeNotice(event, { site, topic, filter: undefined }, `${site}${topic}${event}${time}`, time);
+    placeNotice(event, { site, topic, filter: undefined }, `${site}${topic}${event}${time}`, time);
   const shown = ({ event, topic }: Notice): string => `${event} ${topic}`;
 
   /** An outbox whose bodies are taken one by one. */

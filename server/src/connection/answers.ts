@@ -3,6 +3,7 @@ import type { Feed, Older } from "../feed/feed.js";
 import type { Recipient } from "../feed/member.js";
 import type { Message } from "../feed/message.js";
 import type { Recovery } from "../feed/recovery.js";
+import { COST, requireWork, type Work } from "../pacing/work.js";
 import { stringifyRaw, RawJson } from "./raw-json.js";
 import type { SubscribeRequest } from "./subscribe-item.js";
 
@@ -33,20 +34,37 @@ const NOTHING: WireMessage[] = [];
  */
 export class Answers {
   readonly #recipient: Recipient;
+  readonly #work: Work;
   readonly #known = new Map<string, Known>();
+  readonly #older = new Map<Feed, Promise<Older>>();
   #messages = 0;
   #bytes = 0;
 
-  constructor(recipient: Recipient) {
+  /** @param work what looking costs is taken from it */
+  constructor(recipient: Recipient, work: Work) {
     this.#recipient = recipient;
+    this.#work = work;
   }
 
-  /** Looks an item up, so that `take` need not. True where only older messages than those in memory can tell. */
+  /**
+   * Looks an item up, so that `take` need not. True where only older messages than those in memory can tell.
+   * @throws BellwireError `limit` where the connection has looked through too much
+   */
   seek(feed: Feed, request: Request, older?: Older): boolean {
     return this.#find(feed, request, older) === undefined;
   }
 
-  /** The answer to an item, as of now. */
+  /** Reads all that the log keeps: once, whatever the number of items that need it. */
+  older(feed: Feed): Promise<Older> {
+    let older = this.#older.get(feed);
+    if (older === undefined) {
+      this.#work.spend(COST.logRead);
+      this.#older.set(feed, (older = feed.older()));
+    }
+    return older;
+  }
+
+  /** The answer to an item, as of now. @throws BellwireError as `seek` */
   take(feed: Feed, request: Request, older: Older | undefined): Answer {
     const known = this.#find(feed, request, older);
     if (known === undefined) return { messages: NOTHING, resync: !("first" in request.since) };
@@ -58,6 +76,7 @@ export class Answers {
     }
     this.#messages += messages.length;
     this.#bytes += bytes;
+    this.#work.spend((bytes / 4096) * COST.kibibyte);
     return { messages: (known.wire ??= encodedOnce(messages)), resync };
   }
 
@@ -82,6 +101,7 @@ export class Answers {
   }
 
   #look(feed: Feed, { since, filter }: Request, older: Older | undefined): Found | undefined {
+    if (!("unknown" in since)) requireWork(this.#work, (older?.ring ?? feed.ring).size / COST.messagesLookedAt);
     const found = feed.recover(since, filter, this.#recipient);
     if (found !== "older") return found;
     const ring = older === undefined ? undefined : feed.extend(older);

@@ -7,7 +7,7 @@ import type { Scope } from "../revocations/revocation.js";
 import type { Feed } from "../feed/feed.js";
 import type { Recipient } from "../feed/member.js";
 import type { HeldSubscriptions } from "./held-subscriptions.js";
-import type { Rate } from "../pacing/rate.js";
+import { Work } from "../pacing/work.js";
 import type { Codec, Frame, Wire } from "./wire.js";
 
 /** Ends a subscription of a connection, if it is still open, and tells the client why. */
@@ -96,8 +96,7 @@ export class Connection implements Recipient {
   pending: Map<string, Intent> | undefined;
   /** Subscriptions that the server made, or that the client comes back for; undefined where there were none. */
   held: HeldSubscriptions | undefined;
-  /** How often it may send frames; undefined until it has sent one. */
-  rate: Rate | undefined;
+  #work: Work | undefined;
   /** When tickets were last sent, epoch seconds. */
   ticketsAt: number;
   closed = false;
@@ -133,6 +132,11 @@ export class Connection implements Recipient {
   get asker(): Asker {
     const { site, user, session, client, id, headers, permit } = this;
     return { site, user, session, client, connection: id, headers, info: permit.info };
+  }
+
+  /** What it may still cost the relay. */
+  get work(): Work {
+    return (this.#work ??= new Work());
   }
 
   get grants(): readonly ParsedGrant[] {

@@ -3,6 +3,7 @@ import type { Admission } from "../auth/admission.js";
 import { toBellwireError } from "./failure.js";
 import type { Connection, Subscription } from "./connection.js";
 import type { Lifetimes } from "./lifetimes.js";
+import { COST, requireWork } from "../pacing/work.js";
 import { parseId } from "./subscribe-item.js";
 
 export interface RefreshReply {
@@ -48,6 +49,7 @@ function parseItems(value: unknown, most: number): Record<string, unknown>[] {
 
 function prolong(connection: Connection, { id, token }: Record<string, unknown>, { admission, lifetimes }: RefreshOptions): object {
   try {
+    requireWork(connection.work, COST.item);
     const subscription: Subscription | undefined = connection.subscriptions.get(id as string);
     if (subscription === undefined || subscription.held) throw new BellwireError("not-found", "There is no such subscription");
     lifetimes.renewSubscription(connection, subscription, admission.renewSubscription(connection, subscription, token));

@@ -1,5 +1,6 @@
 import { BellwireError, isReservedTopic, type ParsedFilter } from "@bellwire/protocol";
 import { roomCount } from "../feed/rooms.js";
+import { COST } from "../pacing/work.js";
 import type { Connection, Intent } from "./connection.js";
 
 export interface RoomLimits {
@@ -27,6 +28,7 @@ export class RoomBudget {
     if (connection.rooms + rooms > roomsPerConnection) throw tooMany(`One connection may take ${roomsPerConnection} rooms`);
     this.#asked += rooms;
     connection.rooms += rooms;
+    connection.work.spend(rooms * COST.room);
     intent.rooms = rooms;
   }
 }

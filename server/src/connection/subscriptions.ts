@@ -16,6 +16,7 @@ import type { Settings } from "../config/settings.js";
 import type { Feed, Older } from "../feed/feed.js";
 import { topicAsShown, type Feeds } from "../feed/feeds.js";
 import { Slices } from "../pacing/slices.js";
+import { COST, requireWork } from "../pacing/work.js";
 import { Answers, type Answer } from "./answers.js";
 import { toBellwireError } from "./failure.js";
 import { Disconnected } from "../hooks/hooks.js";
@@ -90,7 +91,7 @@ export class Subscriptions {
     const { limits } = this.#settings.of(connection.site);
     const items = parseSubscribeList(list, limits.subscriptionsPerFrame);
     const admit = this.#admission.forFrame(connection);
-    const frame: Frame = { rooms: new RoomBudget(limits), answers: new Answers(connection) };
+    const frame: Frame = { rooms: new RoomBudget(limits), answers: new Answers(connection, connection.work) };
     // All ids first: an `unsubscribe` that comes while others of the frame wait for their turn has to find them.
     const begun = items.map((item) => this.#begin(connection, parseId(item.id)));
     const prepare = (item: Record<string, unknown>, begin: Begun | Refused): Promise<Step> =>
@@ -121,6 +122,7 @@ export class Subscriptions {
   ): Promise<Step> {
     const { intent } = begun;
     const read = async (): Promise<Admitted> => {
+      requireWork(connection.work, COST.item);
       const request = parseSubscribeItem(item);
       intent.scope = request;
       frame.rooms.reserve(connection, intent, request.topic, request.filter);
@@ -162,7 +164,7 @@ export class Subscriptions {
     const begun = this.#begin(connection, request.id);
     if ("error" in begun) return begun;
     const { intent } = begun;
-    return this.#prepare(connection, begun, new Answers(connection), async () => {
+    return this.#prepare(connection, begun, new Answers(connection, connection.work), async () => {
       intent.scope = request;
       new RoomBudget(this.#settings.of(connection.site).limits).reserve(connection, intent, request.topic, request.filter);
       return { request, proof, ticket: undefined, held: true };
@@ -217,7 +219,7 @@ export class Subscriptions {
     const seek = (older?: Older): Promise<boolean> => this.#slices.run(connection, () => feed.live && answers.seek(feed, request, older));
     if (!(await seek())) return undefined;
     // Otherwise memory is all there is, and a resync says so.
-    const older = await within(feed.older(), OLDER_MS, "Reading older messages").catch(() => undefined);
+    const older = await within(answers.older(feed), OLDER_MS, "Reading older messages").catch(() => undefined);
     if (older !== undefined) await seek(older);
     return older;
   }
@@ -284,7 +286,9 @@ export class Subscriptions {
 
   /** Ends subscriptions; ids that are not open are nothing to complain of. */
   unsubscribe(connection: Connection, list: unknown): void {
-    for (const id of parseIds(list, this.#settings.of(connection.site).limits.subscriptionsPerFrame)) {
+    const ids = parseIds(list, this.#settings.of(connection.site).limits.subscriptionsPerFrame);
+    connection.work.spend(ids.length * COST.ended);
+    for (const id of ids) {
       this.#forgo(connection, id);
       this.#end(connection, id);
     }

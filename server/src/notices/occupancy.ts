@@ -37,7 +37,7 @@ export class Occupancy {
     this.#settling = new KeyedQueue(
       (occupied) => this.#settle(occupied),
       AT_ONCE,
-      ({ scope }) => scope.site,
+      ({ place }) => place.site,
     );
   }
 

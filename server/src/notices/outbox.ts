@@ -52,7 +52,7 @@ export class Outbox {
   /** What waits or is being sent, by id. */
   readonly #known = new Map<string, Place>();
   /** What waits of topics, by topic and filter: the newest alone is worth telling. */
-  readonly #scopes = new Map<string, Place>();
+  readonly #places = new Map<string, Place>();
   /** What is being sent. */
   #body: Place[] = [];
   /** Notices that were dropped because too many waited, or given up because nobody took them. */
@@ -84,20 +84,20 @@ export class Outbox {
   /** The same id twice is told once, as long as it waits. */
   add(notice: Notice): void {
     if (this.#closed || this.#known.has(notice.id)) return;
-    const scope = scopeOf(notice);
-    const older = scope === undefined ? undefined : this.#scopes.get(scope);
-    if (older === undefined) this.#enqueue(notice, scope);
+    const key = placeOf(notice);
+    const older = key === undefined ? undefined : this.#places.get(key);
+    if (older === undefined) this.#enqueue(notice, key);
     else this.#replace(older, notice);
     if (this.#known.size >= MOST_IN_BODY && this.#failures === 0) this.#soon(0);
     else this.#soon(this.#timing.gather);
   }
 
-  #enqueue(notice: Notice, scope: string | undefined): void {
+  #enqueue(notice: Notice, key: string | undefined): void {
     const place = { notice };
-    const lane = [notice.site, scope === undefined ? "connections" : "topics"];
+    const lane = [notice.site, key === undefined ? "connections" : "topics"];
     const most = [MOST_WAITING - this.#body.length];
     this.#known.set(notice.id, place);
-    if (scope !== undefined) this.#scopes.set(scope, place);
+    if (key !== undefined) this.#places.set(key, place);
     let out = this.#queue.add(lane, place, most);
     if (out === place) {
       // Of one's own, the newest is worth most.
@@ -125,8 +125,8 @@ export class Outbox {
   #forget(place: Place): void {
     const { notice } = place;
     this.#known.delete(notice.id);
-    const scope = scopeOf(notice);
-    if (scope !== undefined && this.#scopes.get(scope) === place) this.#scopes.delete(scope);
+    const key = placeOf(notice);
+    if (key !== undefined && this.#places.get(key) === place) this.#places.delete(key);
   }
 
   /** All that wait, and what is being sent. */
@@ -166,8 +166,8 @@ export class Outbox {
       if (place === undefined) break;
       this.#queue.ended(place);
       this.#body.push(place);
-      const scope = scopeOf(place.notice);
-      if (scope !== undefined) this.#scopes.delete(scope);
+      const key = placeOf(place.notice);
+      if (key !== undefined) this.#places.delete(key);
     }
     return this.#body;
   }
@@ -212,12 +212,12 @@ export class Outbox {
     clearTimeout(this.#timer);
     this.#queue.clear();
     this.#known.clear();
-    this.#scopes.clear();
+    this.#places.clear();
     this.#body = [];
   }
 }
 
 /** The topic and filter that a notice is about; undefined where it is about a connection. */
-function scopeOf({ site, topic, filter }: Notice): string | undefined {
-  return topic === undefined ? undefined : fieldOf.scope({ site, topic, filter });
+function placeOf({ site, topic, filter }: Notice): string | undefined {
+  return topic === undefined ? undefined : fieldOf.place({ site, topic, filter });
 }

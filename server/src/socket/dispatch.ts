@@ -1,17 +1,21 @@
 import { BellwireError } from "@bellwire/protocol";
 import { Disconnected } from "../hooks/hooks.js";
 import type { Connection } from "../connection/connection.js";
-import { Rate } from "../pacing/rate.js";
+import { COST, tooMuch } from "../pacing/work.js";
+import { pauseReading } from "./engine-internals.js";
 import type { SocketWire } from "./socket-wire.js";
+
+type EngineSocket = SocketWire["socket"]["conn"];
 
 export type Ack = (reply: object) => void;
 
 /** Handles one client event; what it throws is answered as `{error}`. */
 export type Handler = (connection: Connection, args: readonly unknown[], ack: Ack) => Promise<void>;
 
-// A page that opens many components at once sends a few frames, each with many subscriptions.
-const FRAMES_PER_SECOND = 50;
-const FRAMES_AT_ONCE = 200;
+// How long a socket that has cost too much is not read at most: its pings have to be answered in time.
+const MOST_PAUSE_MS = 1000;
+/** What counts its own cost, by what is in it. */
+const BY_ITEM = new Set(["subscribe", "unsubscribe", "refresh"]);
 // What one ack is taken to weigh until the socket has taken it, in bytes.
 const ACK_BYTES = 256;
 
@@ -19,10 +23,17 @@ const ACK_BYTES = 256;
 export class Dispatcher {
   readonly #handlers: ReadonlyMap<string, Handler>;
   readonly #refused: (error: unknown) => BellwireError;
+  readonly #connections = new WeakMap<EngineSocket, Connection>();
+  /** One for all sockets. */
+  readonly #onPacket: (this: EngineSocket, packet: { readonly data?: unknown }) => void;
 
   constructor(handlers: ReadonlyMap<string, Handler>, refused: (error: unknown) => BellwireError) {
     this.#handlers = handlers;
     this.#refused = refused;
+    const weigh = (conn: EngineSocket, data: unknown): void => this.#weigh(conn, data);
+    this.#onPacket = function onPacket({ data }) {
+      weigh(this, data);
+    };
   }
 
   /**
@@ -30,7 +41,25 @@ export class Dispatcher {
    * never emitted, so that one called "error" can't throw for want of a listener.
    */
   attend(connection: Connection, wire: SocketWire): void {
+    const { conn } = wire.socket;
+    this.#connections.set(conn, connection);
+    conn.on("packet", this.#onPacket);
     wire.socket.use((packet: readonly unknown[]) => this.#take(connection, wire, packet));
+  }
+
+  /** Everything that comes costs something, whether or not there is an event in it that we know. */
+  #weigh(conn: EngineSocket, data: unknown): void {
+    const connection = this.#connections.get(conn);
+    if (connection === undefined || connection.closed) return;
+    const bytes = typeof data === "string" || data instanceof Uint8Array ? data.length : 0;
+    this.#charge(connection, conn, COST.packet + (bytes / 1024) * COST.kibibyte);
+  }
+
+  /** Who owes is read more slowly, and who goes on in spite of that is closed. */
+  #charge(connection: Connection, conn: EngineSocket, units: number): void {
+    if (connection.work.spend(units)) return connection.bye(tooMuch(connection.work.owed()));
+    const owed = connection.work.owed();
+    if (owed > 0) pauseReading(conn, Math.min(owed, MOST_PAUSE_MS));
   }
 
   #take(connection: Connection, wire: SocketWire, packet: readonly unknown[]): void {
@@ -38,6 +67,8 @@ export class Dispatcher {
     const last = packet[packet.length - 1];
     const acked = typeof last === "function";
     const known = typeof name === "string" ? this.#handlers.get(name) : undefined;
+    if (connection.closed) return;
+    this.#charge(connection, wire.socket.conn, COST.frame);
     if (connection.closed || (known === undefined && !acked)) return; // of a newer version: whoever wants to know asks for an ack
     const handler = known ?? unsupported;
     const args = packet.slice(1, acked ? -1 : undefined);
@@ -50,9 +81,11 @@ export class Dispatcher {
       ack({ error: this.#refused(error instanceof Disconnected ? error.error : error).toJSON() });
       if (error instanceof Disconnected && !connection.closed) connection.bye(error.error);
     };
-    connection.rate ??= new Rate(FRAMES_AT_ONCE);
-    const after = connection.rate.take(FRAMES_PER_SECOND, FRAMES_AT_ONCE);
+    const after = connection.work.takeFrame();
     if (after > 0) return fail(new BellwireError("limit", "Too many frames at once", { after }));
+    const owed = connection.work.owed();
+    if (owed > 0) return fail(tooMuch(owed));
+    if (!BY_ITEM.has(name as string)) this.#charge(connection, wire.socket.conn, COST.call);
     try {
       handler(connection, args, ack).catch(fail);
     } catch (error) {

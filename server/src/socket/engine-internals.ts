@@ -19,6 +19,9 @@ interface Internals {
     send?(packets: object[]): void;
     readonly socket?: {
       terminate?(): void;
+      pause?(): void;
+      resume?(): void;
+      readonly isPaused?: boolean;
       listeners?(event: string): ((...args: never[]) => void)[];
       off?(event: string, listener: unknown): void;
       readonly readyState?: number;
@@ -61,6 +64,14 @@ export function waitingPackets(conn: EngineSocket): { readonly packets: number; 
   const { writeBuffer = [] } = conn as unknown as Internals;
   const data = (writeBuffer[writeBuffer.length - 1] as { readonly data?: unknown } | undefined)?.data;
   return { packets: writeBuffer.length, newest: typeof data === "string" ? data.length : 0 };
+}
+
+/** Reads nothing from a WebSocket for so long: whoever sends fills its own buffers. On polling each request is answered first anyway. */
+export function pauseReading(conn: EngineSocket, ms: number): void {
+  const socket = (conn as unknown as Internals).transport?.socket;
+  if (socket?.pause === undefined || socket.resume === undefined || socket.isPaused === true) return;
+  socket.pause();
+  setTimeout(() => socket.resume?.(), ms).unref();
 }
 
 /** Ends a WebSocket without the closing handshake, which a peer that does not read would leave waiting with all that was buffered for it. */
