@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import { expect } from "chai";
 import { createEmitter, type Emitter } from "@bellwire/emitter";
@@ -226,7 +227,8 @@ describe("revoke", () => {
       expect(codeOf(await subscribe(each, { id: "1", topic: "T", token }))).to.equal("accepted");
     }
     // The relay's connections are cut and refused for a while; those of the test are there before.
-    const raw = redis.client();
+    const raw = redis.client({ autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0, enableOfflineQueue: false });
+    if (raw.status !== "ready") await once(raw, "ready");
     const late = createEmitter({ redis: raw });
     await late.site("5").publish("Other", {});
     await raw.config("SET", "maxclients", "1");

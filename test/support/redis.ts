@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Redis } from "ioredis";
+import { Redis, type RedisOptions } from "ioredis";
 import { programOf } from "../house/requires.js";
 import { stablePort } from "./stable-port.js";
 
@@ -62,8 +62,8 @@ export class TestRedis {
   }
 
   /** A client of its own, for looking and for faults. */
-  client(): Redis {
-    return new Redis(this.url);
+  client(options: RedisOptions = {}): Redis {
+    return new Redis(this.url, options);
   }
 
   /** Drops all data: what one test stored would be there for the next one. */

@@ -2,6 +2,7 @@ import type { ParsedFilter, Position, TopicPosition } from "@bellwire/protocol";
 import type { LogLimits } from "@bellwire/emitter/redis";
 import { TAIL_MESSAGES, type Entry, type Tail } from "../stores/log.js";
 import { Frames, type Codec, type Frame } from "../connection/wire.js";
+import { eachInTurns, ITEMS_A_TURN } from "../pacing/slices.js";
 import { deliver } from "./delivery.js";
 import { Member, type Recipient, type Room } from "./member.js";
 import { Message } from "./message.js";
@@ -42,6 +43,12 @@ export interface Older {
   readonly ring: Ring;
 }
 
+/** Members that are being told to refetch, and what is said of it. */
+interface Telling {
+  readonly members: Set<Member>;
+  how: { readonly spread: number; readonly cause: ResyncCause };
+}
+
 // Messages that come while a read is under way. Past it they are dropped, and read from the log afterwards.
 const MAX_EARLY = 10_000;
 
@@ -79,6 +86,7 @@ export class Feed {
   /** Everybody is to be told to refetch as soon as the head is known again. */
   #owesResync = false;
   #touched: Room[] = [];
+  #telling: Telling | undefined;
   readonly #host: FeedHost;
   readonly #shownTopic: string;
 
@@ -148,14 +156,14 @@ export class Feed {
       // What was published between a read and a later confirmation of the channel is in neither.
       const heard = this.#host.hears(this);
       const tail = this.#head === undefined ? this.#host.readTail(this) : this.#host.read(this, this.#head);
-      this.#merge(await tail);
+      await this.#merge(await tail);
       if (heard && cuts === this.#cuts && this.#host.hears(this) && this.#bridge()) return;
     }
     throw new Error(`The log of ${this.name} could not be read without gaps`);
   }
 
   /** Takes in what a read found: the missing messages, or a resync where they can't be proved complete. */
-  #merge(tail: Tail): void {
+  async #merge(tail: Tail): Promise<void> {
     const head = this.#head;
     if (head === undefined) {
       // Older messages are read when somebody asks for them: most topics' never are.
@@ -163,7 +171,7 @@ export class Feed {
     } else if (tail.head.epoch === head.epoch && tail.head.offset >= head.offset) {
       const missing = tail.entries.filter((entry) => entry.offset > head.offset);
       if (missing.length === tail.head.offset - head.offset && missing.every((entry, i) => entry.offset === head.offset + i + 1)) {
-        for (const entry of missing) this.#accept(new Message(entry));
+        await eachInTurns(missing, (entry) => this.#accept(new Message(entry)));
       } else this.#resync(tail, "gap");
     } else this.#resync(tail, "epoch");
   }
@@ -193,12 +201,14 @@ export class Feed {
   compare(tail: Tail): void {
     if (!this.#live || this.#head === undefined) return;
     if (tail.head.epoch === this.#head.epoch && tail.head.offset <= this.#head.offset) return;
-    this.#merge(tail);
+    if (tail.entries.length <= ITEMS_A_TURN) void this.#merge(tail);
+    else this.suspect(); // it takes several turns, and what the channel brings meanwhile has to wait
   }
 
   /** Looks whether the log has gone on, for a client that comes from further ahead than this relay has heard. */
   async lookAhead(): Promise<void> {
     this.compare(await this.#host.read(this, this.#head));
+    await this.#reading;
   }
 
   #keepEarly(epoch: string, entry: Entry): void {
@@ -264,17 +274,37 @@ export class Feed {
     this.#tellResync(owed, "degraded");
   }
 
+  /** Some a turn, since a topic may have any number of members. Whoever is still to be told hears nothing else of the topic until then. */
   #tellResync(members: readonly Member[], cause: ResyncCause): void {
     if (members.length === 0) return;
+    const begun = this.#telling !== undefined;
+    const how = { spread: this.#host.spread(members.length), cause };
+    const telling = (this.#telling ??= { members: new Set(), how });
+    telling.how = how;
+    for (const member of members) {
+      member.degraded = true;
+      telling.members.add(member);
+    }
+    if (!begun) this.#tellSome(telling);
+  }
+
+  #tellSome(telling: Telling): void {
+    this.flush();
     const { epoch, offset } = this.#head as Position;
     const list = [{ topic: this.#shownTopic, epoch, offset }];
-    const how = { spread: this.#host.spread(members.length), cause };
-    const frames = new Frames((codec) => codec.resync(this.site, list, how));
-    for (const member of members) {
+    const frames = new Frames((codec) => codec.resync(this.site, list, telling.how));
+    let told = 0;
+    for (const member of telling.members) {
+      if (told++ === ITEMS_A_TURN) {
+        setImmediate(() => this.#tellSome(telling));
+        return;
+      }
+      telling.members.delete(member);
       member.degraded = false;
       member.told = offset;
       member.recipient.send(frames.for(member.recipient.codec));
     }
+    this.#telling = undefined;
   }
 
   /** Seats a subscription of a socket. The caller has flushed, and writes its ack in the same synchronous step. */
@@ -299,6 +329,7 @@ export class Feed {
     this.rooms.leave(member, filter);
     if (--member.subscriptions > 0) return;
     this.members.delete(recipient);
+    this.#telling?.members.delete(member);
     this.idleSince = Date.now();
   }
 
@@ -314,17 +345,21 @@ export class Feed {
   older(): Promise<Older> {
     this.#older ??= this.#host
       .read(this)
-      .then((tail) => {
-        const ring = new Ring();
-        ring.reset(tail.head.offset, toMessages(tail), true, this.#unbounded());
-        // Kept as far as there is room, so that the next one to ask is answered from memory.
-        if (tail.head.epoch === this.#head?.epoch) this.ring.prepend(ring.after(ring.base) ?? [], this.#ringLimits());
-        return { epoch: tail.head.epoch, ring };
-      })
+      .then((tail) => this.#takeOlder(tail))
       .finally(() => {
         this.#older = undefined;
       });
     return this.#older;
+  }
+
+  async #takeOlder({ head, entries }: Tail): Promise<Older> {
+    const ring = new Ring();
+    const messages: Message[] = [];
+    await eachInTurns(entries, (entry) => messages.push(new Message(entry)));
+    ring.reset(head.offset, messages, true, this.#unbounded());
+    // Kept as far as there is room, so that the next one to ask is answered from memory.
+    if (head.epoch === this.#head?.epoch) this.ring.prepend(ring.after(ring.base) ?? [], this.#ringLimits());
+    return { epoch: head.epoch, ring };
   }
 
   /** Extends what `older` read by what came since; undefined where the two do not meet at the head in one epoch. */

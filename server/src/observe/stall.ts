@@ -32,3 +32,30 @@ export class StallWatch {
     clearInterval(this.#timer);
   }
 }
+
+const LOOK_MS = 10;
+const LONG_TURN_MS = 50;
+
+/** Counts the turns of the event loop in which nobody else was served for longer than 50 ms. */
+export class TurnWatch {
+  #last: number = performance.now();
+  #long = 0;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor() {
+    this.#timer = setInterval(() => {
+      const now = performance.now();
+      if (now - this.#last - LOOK_MS > LONG_TURN_MS) this.#long++;
+      this.#last = now;
+    }, LOOK_MS);
+    this.#timer.unref();
+  }
+
+  get long(): number {
+    return this.#long;
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+}

@@ -68,3 +68,18 @@ export class Slices {
     if (this.#waiting.size > 0) this.#schedule();
   }
 }
+
+/** Items that one turn takes of what comes in thousands. */
+export const ITEMS_A_TURN = 250;
+
+/** Does something for each of many items, some in each turn of the event loop. */
+export async function eachInTurns<T>(items: readonly T[], work: (item: T) => void): Promise<void> {
+  for (let i = 0; i < items.length; i++) {
+    if (i > 0 && i % ITEMS_A_TURN === 0) await nextTurn();
+    work(items[i] as T);
+  }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -19,7 +19,7 @@ import { isSocketPath, rewriteRequests } from "../http/rewrite.js";
 import { createLogger, type Logger } from "../observe/logger.js";
 import type { Inspector } from "../observe/inspect.js";
 import { Metrics } from "../observe/metrics.js";
-import { StallWatch } from "../observe/stall.js";
+import { StallWatch, TurnWatch } from "../observe/stall.js";
 import { Stats } from "../observe/stats.js";
 import { Rotation } from "../pacing/rotation.js";
 import type { Connection } from "../connection/connection.js";
@@ -68,6 +68,7 @@ export class Relay {
   readonly #takesConnections: RelayOptions["takesConnections"];
   readonly #server: HttpServer | undefined;
   readonly #stall: StallWatch = new StallWatch();
+  readonly #turns: TurnWatch = new TurnWatch();
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #closers: (() => void)[] = [];
 
@@ -154,6 +155,11 @@ export class Relay {
     });
     registerControl(app, { keys, send: (command) => control.send(command), counts: () => this.counts() });
     this.#metrics.gauge("sites", "Sites with a connection on this relay", () => this.gateway?.siteCount ?? 0);
+    this.#metrics.counter(
+      "long_turns",
+      "Turns of the event loop that took longer than 50 ms, in which nobody else was served",
+      () => this.#turns.long,
+    );
     this.#metrics.serve(app);
   }
 
@@ -290,6 +296,7 @@ export class Relay {
   async close(): Promise<void> {
     this.#parts.drain.refuseNewcomers();
     this.#stall.stop();
+    this.#turns.stop();
     for (const timer of this.#timers) clearInterval(timer);
     for (const { server } of this.#apps) server.close(); // listens no more; what is under way goes on
     await this.#farewell.finish();

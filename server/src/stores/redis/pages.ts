@@ -1,6 +1,7 @@
 import type { Position } from "@bellwire/protocol";
 import { decodeRows, lastIdOf, type Page } from "./decode.js";
 import type { Entry, Tail } from "../log.js";
+import { eachInTurns } from "../../pacing/slices.js";
 
 /** Entries of one page: some tenths of a millisecond of Redis's time. */
 export const PAGE_ENTRIES = 100;
@@ -41,9 +42,15 @@ export async function readInPages(
     full = more.length >= PAGE_ENTRIES;
     const found = limit > rows.length ? [] : decodeRows(rows, first.head.epoch);
     if (found.length >= limit) return cut(found);
-    if (page !== undefined && !full) return { head: page.head, entries: decodeRows(rows, page.head.epoch) };
+    if (page !== undefined && !full) return { head: page.head, entries: await decodeAll(rows, page.head.epoch) };
   }
   const { epoch } = first.head;
-  const entries = decodeRows(rows, epoch);
+  const entries = await decodeAll(rows, epoch);
   return { head: { epoch, offset: entries[entries.length - 1]?.offset ?? 0 }, entries };
+}
+
+async function decodeAll(rows: readonly unknown[], epoch: string): Promise<Entry[]> {
+  const entries: Entry[] = [];
+  await eachInTurns(rows, (row) => entries.push(...decodeRows([row], epoch)));
+  return entries;
 }
