@@ -3,6 +3,7 @@
 import type { Filter, JsonObject, Position, PresenceUser, Scalar } from "@bellwire/protocol";
 import type { ClientError } from "./errors.js";
 import type { Replay } from "./subscriptions/replay.js";
+import type { DataOf, FilterOf, PublishDataOf, SinglesOf, TopicName, Topics } from "./topics.js";
 
 export type { Replay };
 
@@ -28,9 +29,9 @@ export type State = "idle" | "connecting" | "connected" | "waiting" | "off" | "f
 export type SubscriptionState = "pending" | "subscribed" | "failed" | "unsubscribed";
 
 /** A hint that something changed. */
-export interface Message {
+export interface Message<Data = JsonObject> {
   readonly topic: string;
-  readonly data: JsonObject;
+  readonly data: Data;
   readonly epoch: string;
   readonly offset: number;
   /** Epoch milliseconds by the log's clock; informative, never for ordering. */
@@ -46,26 +47,36 @@ export interface Message {
 }
 
 /** Something may have been missed: fetch again. */
-export interface Resync {
+export interface Resync<Data = { readonly [key: string]: Scalar }> {
   readonly resync: true;
   readonly topic: string;
   /** The filter's keys that are pinned to one value, so that a page that reads `data.id` reloads the right thing. */
-  readonly data: { readonly [key: string]: Scalar };
+  readonly data: Data;
 }
 
 export type Callback = (message: Message | Resync) => unknown;
 
-export interface SubscribeOptions {
+/** The callback of one topic, as its types say. */
+export type CallbackOf<T, Name extends string> = (message: Message<DataOf<T, Name>> | Resync<SinglesOf<T, Name>>) => unknown;
+
+export interface SubscribeOptions<R = Resync> {
   /**
    * Which message from before to get first, marked `replay: true`: the topic's last matching one (true, the default), none (false),
    * or one that is at most `{maxAge}` milliseconds old, or younger than the page's own load (`"page"`). What this page has heard
    * once it is not told again by subscribing anew; what came in between it is told.
    */
   readonly replay?: Replay;
+  /**
+   * Where the topic's log stood before the page's data was read, as the backend's `positions` told: to be told exactly what came
+   * after, or a resync. `replay` says nothing then.
+   */
+  readonly since?: Position | undefined;
   /** Called instead of the callback when something may have been missed. */
-  readonly onResync?: (resync: Resync) => unknown;
+  readonly onResync?: ((resync: R) => unknown) | undefined;
   /** Called once if the relay or the backend refuses the subscription for good. Default: the client's `onError`. */
   readonly onError?: (error: ClientError) => unknown;
+  /** Called with the handle soon after its `state` or `error` changed; not for `unsubscribe`. */
+  readonly onState?: (subscription: Subscription) => unknown;
 }
 
 /** What `subscribe` returns. */
@@ -84,10 +95,17 @@ export interface Subscription extends Disposable {
   unsubscribe(): void;
 }
 
-export interface Subscribe {
-  (topic: string, callback: Callback, options?: SubscribeOptions): Subscription;
-  (topic: string, filter: Filter | null | undefined, callback: Callback, options?: SubscribeOptions): Subscription;
+export interface Subscribe<T = Topics> {
+  <Name extends TopicName<T>>(topic: Name, callback: CallbackOf<T, Name>, options?: SubscribeOptionsOf<T, Name>): Subscription;
+  <Name extends TopicName<T>>(
+    topic: Name,
+    filter: FilterOf<T, Name> | null | undefined,
+    callback: CallbackOf<T, Name>,
+    options?: SubscribeOptionsOf<T, Name>,
+  ): Subscription;
 }
+
+export type SubscribeOptionsOf<T, Name extends string> = SubscribeOptions<Resync<SinglesOf<T, Name>>>;
 
 /** What `client.on` tells. Subscriptions here are those that the server made, e.g. of the user's personal topic `$user`. */
 export interface ClientEvents {
@@ -107,7 +125,8 @@ export interface ClientEvents {
   };
 }
 
-export interface Client extends Disposable {
+/** @typeParam T what each topic carries; default: what `Topics` was told by declaration merging */
+export interface Client<T = Topics> extends Disposable {
   /** The random id of this page load: pass it to the backend, for `except: {client}`. */
   readonly id: string;
   readonly state: State;
@@ -120,7 +139,7 @@ export interface Client extends Disposable {
    * Watches a topic, at most through a filter. Opens the connection if need be.
    * @throws BellwireError `bad-request` or `forbidden` for a topic or filter that can't be
    */
-  readonly subscribe: Subscribe;
+  readonly subscribe: Subscribe<T>;
   /** The same as the handle's own `unsubscribe`; unknown ids are ignored. */
   unsubscribe(subscription: Subscription | string): void;
   /** Returns a function that stops listening. */
@@ -132,7 +151,7 @@ export interface Client extends Disposable {
    * with it. Rejects with a ClientError after 10 s. A lost connection leaves the outcome unknown. Data that is more than the relay
    * takes (4 KiB unless it is told otherwise) is not sent: `too-large`.
    */
-  publish(topic: string, data: object): Promise<Position | null>;
+  publish<Name extends TopicName<T>>(topic: Name, data: PublishDataOf<T, Name>): Promise<Position | null>;
   /**
    * Calls a method of the backend through the relay. `timeout` in milliseconds, default 30,000. What makes a frame larger than the
    * relay takes (1 MiB) is not sent: `too-large`. The backend's own refusal is `rejected`, with its words in `reason`.

@@ -22,6 +22,7 @@ import { Sender } from "./subscriptions/sender.js";
 import { createSubscribe } from "./subscriptions/subscribe.js";
 import { TopicIndex } from "./subscriptions/topic-index.js";
 import { createTokenSource } from "./tokens/create-token-source.js";
+import type { Topics } from "./topics.js";
 
 const LINGER = 1000;
 
@@ -36,7 +37,7 @@ const LINGER = 1000;
  *
  * @throws BellwireError `bad-request` where the options lead nowhere
  */
-export function createClient(options: ClientOptions): Client {
+export function createClient<T = Topics>(options: ClientOptions): Client<T> {
   const { endpoint, base, reachable } = reachOf(options);
   const { url, site, data, reconnect, linger = LINGER } = options;
   const random = reconnect?.random ?? Math.random;
@@ -158,7 +159,7 @@ export function createClient(options: ClientOptions): Client {
   if (!reachable) connection.state = "off";
   else if (options.lazy === false) connection.open();
 
-  return {
+  const made: Client = {
     id: client,
     get state() {
       return connection.state;
@@ -196,6 +197,8 @@ export function createClient(options: ClientOptions): Client {
     close,
     [Symbol.dispose]: close,
   };
+  // The types of topics are the application's word: nothing here knows them.
+  return made as unknown as Client<T>;
 
   function close(): void {
     if (reachable) connection.stop("closed");

@@ -4,6 +4,7 @@ export { ClientError } from "./errors.js";
 export { withSubscriptions, type Subscribing } from "./bindings/component.js";
 export type {
   Callback,
+  CallbackOf,
   Client,
   ClientEvents,
   Message,
@@ -12,8 +13,10 @@ export type {
   State,
   Subscribe,
   SubscribeOptions,
+  SubscribeOptionsOf,
   Subscription,
   SubscriptionState,
 } from "./api.js";
 export type { ClientOptions, ConnectionToken, ReconnectOptions, SubscribeToken, SubscriptionRequest } from "./options.js";
-export type { Filter, PresenceUser } from "@bellwire/protocol";
+export type { DataOf, FilterOf, PendingFilter, PendingFilterOf, PublishDataOf, SinglesOf, TopicName, Topics } from "./topics.js";
+export type { Filter, Position, PresenceUser } from "@bellwire/protocol";

@@ -36,6 +36,8 @@ export class FakeRelay {
   subscribe: (item: SubscribeItem) => JsonObject = (item) => confirmed(item);
   /** Undefined: as usual. May be awaited. */
   answer: (request: TokenRequest) => Reply | Promise<Reply> = () => undefined;
+  /** Who is there, as it tells who asks. */
+  present: JsonObject = { users: [{ user: "u1" }], count: 3 };
   /** False: `subscribe` frames get no ack. */
   acks = true;
 
@@ -111,7 +113,7 @@ export class FakeRelay {
       else if (topic !== "Silent") ack({ epoch: "e1", offset: 11 });
     });
     socket.on("rpc", ({ method, data }: { method: string; data: unknown }, ack: Ack) => ack({ status: 201, data: { method, data } }));
-    socket.on("presence", (_query: unknown, ack: Ack) => ack({ users: [{ user: "u1" }], count: 3 }));
+    socket.on("presence", (_query: unknown, ack: Ack) => ack(this.present));
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {

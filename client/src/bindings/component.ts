@@ -1,7 +1,8 @@
 import { BellwireError } from "@bellwire/protocol";
 import type { Callback, Client, SubscribeOptions, Subscription } from "../api.js";
 import { getDefaultClient } from "../default-client.js";
-import { isKnown, type PendingFilter } from "./pending.js";
+import { isKnown } from "../subscriptions/pending.js";
+import type { PendingFilter } from "../topics.js";
 
 // TypeScript takes a class for a mixin only where its arguments are any.
 // oxlint-disable-next-line typescript/no-explicit-any

@@ -2,6 +2,7 @@ import type { ParsedFilter } from "@bellwire/protocol";
 import type { ClientError } from "../errors.js";
 import { backgroundTimeout } from "../timers.js";
 import { Heard, type Seat } from "./heard.js";
+import { later } from "./order.js";
 import { oldest } from "./replay.js";
 import { Subscriber } from "./subscriber.js";
 import type { TopicIndex } from "./topic-index.js";
@@ -44,14 +45,16 @@ export class Registry {
 
   /** Seats a subscriber on a wire subscription, one that is there or a new one. */
   join(subscriber: Subscriber, filter: ParsedFilter): WireSubscription {
-    const { topic } = subscriber;
+    const { topic, since } = subscriber;
     const most = oldest(subscriber.replay);
     const seat = most < 0 ? undefined : this.#take(keyOf(topic, filter), most);
-    const takes = (wire: WireSubscription): boolean => wire.takes(seat?.position, most);
+    // What this page has heard since it was rendered is not told again.
+    const position = since && !(seat?.position?.epoch === since.epoch && later(seat.position, since)) ? since : seat?.position;
+    const takes = (wire: WireSubscription): boolean => wire.takes(position, most);
     const equal = [...(this.#byKey.get(keyOf(topic, filter)) ?? [])];
     const wire = equal.find(takes) ?? this.#open(topic, filter, equal[0]?.ticket);
     if (!equal.includes(wire)) takes(wire);
-    subscriber.join(wire, seat?.position);
+    subscriber.join(wire, position);
     this.#stay(wire);
     return wire;
   }

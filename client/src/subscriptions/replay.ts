@@ -1,4 +1,4 @@
-import { BellwireError } from "@bellwire/protocol";
+import { BellwireError, isEpoch, isOffset, type Position } from "@bellwire/protocol";
 
 /**
  * Which message from before it began a new subscription is told: the topic's last matching one (true), none (false), or only one
@@ -27,4 +27,12 @@ export function checkReplay(replay: unknown): Replay {
   const { maxAge } = replay as { maxAge?: unknown };
   if (typeof maxAge === "number" && maxAge >= 0) return { maxAge };
   throw new BellwireError("bad-request", 'replay is true, false, "page" or {maxAge: milliseconds}');
+}
+
+/** @throws BellwireError `bad-request` */
+export function checkSince(since: unknown): Position | undefined {
+  if (since === undefined || since === null) return undefined;
+  const { epoch, offset } = since as Partial<Position>;
+  if (isEpoch(epoch) && isOffset(offset)) return { epoch, offset };
+  throw new BellwireError("bad-request", "since is a position {epoch, offset}, as the backend's positions tell it");
 }

@@ -4,7 +4,7 @@ import { ClientError } from "../errors.js";
 import { invoke, type Report } from "../invoke.js";
 import type { Seat } from "./heard.js";
 import { later } from "./order.js";
-import { checkReplay, oldest, type Replay } from "./replay.js";
+import { checkReplay, checkSince, oldest, type Replay } from "./replay.js";
 import type { Hearer, WireSubscription } from "./wire-subscription.js";
 
 export interface SubscriberParts {
@@ -22,6 +22,8 @@ export class Subscriber implements Subscription, Hearer {
   readonly topic: string;
   readonly ready: Promise<void>;
   readonly replay: Replay;
+  /** Where the application's data stands. */
+  readonly since: Position | undefined;
   readonly #callback: Callback;
   readonly #options: SubscribeOptions;
   readonly #parts: SubscriberParts;
@@ -33,13 +35,15 @@ export class Subscriber implements Subscription, Hearer {
   #heard: Position | null | undefined;
   #told = false;
   #isCaughtUp = false;
+  #isChanging = false;
   #settle!: { resolve(): void; reject(error: ClientError): void };
 
-  /** @throws BellwireError `bad-request` for a replay that is none */
+  /** @throws BellwireError `bad-request` for a replay or a position that is none */
   constructor(id: string, topic: string, callback: Callback, options: SubscribeOptions, parts: SubscriberParts) {
     this.id = id;
     this.topic = topic;
-    this.replay = checkReplay(options.replay);
+    this.since = checkSince(options.since);
+    this.replay = this.since !== undefined || checkReplay(options.replay);
     this.#from = Date.now() - oldest(this.replay);
     this.#callback = callback;
     this.#options = options;
@@ -105,9 +109,21 @@ export class Subscriber implements Subscription, Hearer {
     this.#settle.resolve();
   }
 
+  /** Told later, when all that goes with it is done, and once for what changes in one turn. */
+  changed(): void {
+    const { onState } = this.#options;
+    if (onState === undefined || this.#isChanging) return;
+    this.#isChanging = true;
+    queueMicrotask(() => {
+      this.#isChanging = false;
+      if (this.state !== "unsubscribed") invoke<[Subscription]>(onState, this.#parts.report, this);
+    });
+  }
+
   fail(error: ClientError): void {
     this.#wire = undefined;
     this.#failure = error;
+    this.changed();
     this.#settle.reject(error);
     if (this.#options.onError === undefined) this.#parts.report(error);
     else invoke(this.#options.onError, this.#parts.report, error);

@@ -31,10 +31,14 @@ export interface Hearer {
   resync(resync: Resync): void;
   /** The relay has said what it had to say: one that joined late may be told the last message. */
   catchUp?(): void;
+  /** The status is another, or the same for another reason. */
+  changed?(): void;
 }
 
 /** A question takes its time to the relay, for which it must not miss what is just younger than the page. In milliseconds. */
 const ON_THE_WAY = 10_000;
+
+type Status = "wanted" | "asking" | "sent" | "waiting" | "subscribed" | "gone";
 
 /** A cursor that no relay's position equals: the first message behind it is an unannounced change of epoch. */
 const NOWHERE: Position = { epoch: "", offset: 0 };
@@ -49,7 +53,7 @@ export class WireSubscription {
   readonly topic: string;
   readonly filter: ParsedFilter;
   readonly hearers: Set<Hearer> = new Set();
-  status: "wanted" | "asking" | "sent" | "waiting" | "subscribed" | "gone" = "wanted";
+  #status: Status = "wanted";
   /** Why it is `waiting`, until it is confirmed. */
   error: ClientError | undefined;
   ticket: string | undefined;
@@ -82,6 +86,15 @@ export class WireSubscription {
     this.filter = filter;
     this.#resyncTimer = new ResyncTimer(() => this.#tellResync(), random);
     this.#ageOf = ageOf;
+  }
+
+  get status(): Status {
+    return this.#status;
+  }
+
+  set status(status: Status) {
+    this.#status = status;
+    for (const hearer of this.hearers) hearer.changed?.();
   }
 
   get request(): SubscriptionRequest {
