@@ -1,27 +1,39 @@
 "use client";
 
-import { parseFilter } from "@bellwire/protocol";
 import {
   createContext,
   createElement,
+  useCallback,
   useContext,
-  useEffect,
+  useInsertionEffect,
+  useMemo,
   useRef,
   useSyncExternalStore,
   type Context,
   type ReactElement,
   type ReactNode,
 } from "react";
-import type { Callback, Client, State, SubscribeOptions } from "../api.js";
+import type { CallbackOf, Client, State } from "../api.js";
 import { getDefaultClient } from "../default-client.js";
-import { uncaught } from "../reporter.js";
-import { isKnown, type PendingFilter } from "./pending.js";
+import type { PendingFilterOf, PublishDataOf, TopicName, Topics } from "../topics.js";
+import {
+  createPresenceWatch,
+  createWatch,
+  missingClient,
+  watchKey,
+  type NoTopic,
+  type Presence,
+  type Store,
+  type WatchedOf,
+  type WatchOptions,
+} from "../watch/index.js";
 
 const BellwireContext: Context<Client | undefined> = createContext<Client | undefined>(undefined);
 
 /** Names the client of the components below it. Without one they use the default client, e.g. the script tag's. */
-export function BellwireProvider(props: { readonly client: Client; readonly children?: ReactNode }): ReactElement {
-  return createElement(BellwireContext.Provider, { value: props.client }, props.children);
+// oxlint-disable-next-line typescript/no-explicit-any
+export function BellwireProvider(props: { readonly client: Client<any>; readonly children?: ReactNode }): ReactElement {
+  return createElement(BellwireContext.Provider, { value: props.client as Client }, props.children);
 }
 
 /** The client of this component, if there is one. */
@@ -30,53 +42,69 @@ export function useBellwire(): Client | undefined {
 }
 
 /**
- * Subscribes while the component is mounted. The filter may be written inline: it is compared by what it means; the callback
- * is always the latest one. A topic that is null, undefined or false subscribes nothing, nor does a filter before all its values are
- * there: `{ id: undefined }` waits. A topic or filter that can't be is an uncaught error, and leaves the page standing.
+ * Subscribes while the component is mounted. Filter and options may be written inline: they are compared by what they mean; the
+ * callback is always the latest one. A topic that is null, undefined or false subscribes nothing, nor does `enabled: false`, nor a
+ * filter before all its values are there: `{ id: undefined }` waits. What can't be is an `error`. Fields that nobody reads render nothing.
  */
-export function useSubscription(
-  topic: string | null | undefined | false,
-  filter: PendingFilter | null | undefined,
-  callback: Callback,
-  options?: Pick<SubscribeOptions, "replay">,
-): void {
-  const client = useBellwire();
+export function useSubscription<Name extends TopicName<T>, T = Topics>(
+  topic: Name | NoTopic,
+  filter?: PendingFilterOf<T, Name> | null,
+  callback?: CallbackOf<T, Name>,
+  options?: WatchOptions,
+): WatchedOf<T, Name> {
+  const client = useBellwire() as unknown as Client<T> | undefined;
   const latest = useRef(callback);
-  const enabled = client !== undefined && Boolean(topic) && isKnown(filter);
-  const filterKey = enabled ? keyOf(filter) : "";
-  const replay = options?.replay ?? true;
-  useEffect(() => {
+  useInsertionEffect(() => {
     latest.current = callback;
   });
-  useEffect(() => {
-    if (!enabled) return undefined;
-    try {
-      const subscription = client.subscribe(topic as string, filter, (message) => latest.current(message), { replay });
-      return () => subscription.unsubscribe();
-    } catch (error) {
-      uncaught(error);
-      return undefined;
-    }
-  }, [client, topic, enabled, filterKey, JSON.stringify(replay)]);
+  const own: CallbackOf<T, Name> = (event) => latest.current?.(event);
+  const watch = useMemo(() => createWatch<Name, T>(client, topic, filter, own, options), [client, topic, watchKey(filter, options)]);
+  return useStore(watch);
 }
 
-/** Equal for filters that mean the same. Never throws: this is called while rendering. */
-function keyOf(filter: unknown): string {
-  try {
-    return parseFilter(filter).canonical;
-  } catch (error) {
-    return String(error);
-  }
+/** Who watches a topic, kept up to date. Takes part in it, too: the topic is subscribed meanwhile, through the filter. */
+export function usePresence<Name extends TopicName<T>, T = Topics>(
+  topic: Name | NoTopic,
+  filter?: PendingFilterOf<T, Name> | null,
+): Presence {
+  const client = useBellwire() as unknown as Client<T> | undefined;
+  return useStore(useMemo(() => createPresenceWatch<Name, T>(client, topic, filter), [client, topic, watchKey(filter)]));
+}
+
+/** The client's `rpc`. */
+export function useRpc(): Client["rpc"] {
+  return useBellwire()?.rpc ?? missingClient;
+}
+
+/** The client's `publish`, to one topic. The function stays the same. */
+export function usePublish<Name extends TopicName<T>, T = Topics>(
+  topic: Name,
+): (data: PublishDataOf<T, Name>) => ReturnType<Client["publish"]> {
+  const publish = (useBellwire() as unknown as Client<T> | undefined)?.publish ?? missingClient;
+  return useCallback((data) => publish(topic, data), [publish, topic]);
 }
 
 /** The client's state, e.g. to show that the page is offline. `idle` where there is no client, and on the server. */
 export function useConnectionState(): State {
   const client = useBellwire();
-  return useSyncExternalStore(
-    client?.onState ?? nothing,
-    () => client?.state ?? "idle",
-    () => "idle",
-  );
+  const state = (): State => client?.state ?? "idle";
+  return useSyncExternalStore(client?.onState ?? nothing, state, () => "idle");
+}
+
+/** The hooks for topics that are typed by a type parameter instead of `Topics`: `const { useSubscription } = createHooks<MyTopics>()`. */
+export function createHooks<T>(): Hooks<T> {
+  return { useSubscription, usePresence, usePublish } as unknown as Hooks<T>;
+}
+
+export interface Hooks<T> {
+  readonly useSubscription: <Name extends TopicName<T>>(...args: Parameters<typeof useSubscription<Name, T>>) => WatchedOf<T, Name>;
+  readonly usePresence: <Name extends TopicName<T>>(...args: Parameters<typeof usePresence<Name, T>>) => Presence;
+  readonly usePublish: <Name extends TopicName<T>>(topic: Name) => ReturnType<typeof usePublish<Name, T>>;
+}
+
+function useStore<Value>(store: Store<Value>): Value {
+  const current = (): Value => store.current;
+  return useSyncExternalStore(store.subscribe, current, current);
 }
 
 function nothing(): () => void {
