@@ -18,6 +18,7 @@ import { getDefaultClient } from "../default-client.js";
 import type { PendingFilterOf, PublishDataOf, TopicName, Topics } from "../topics.js";
 import {
   createPresenceWatch,
+  createStateWatch,
   createWatch,
   missingClient,
   watchKey,
@@ -87,8 +88,9 @@ export function usePublish<Name extends TopicName<T>, T = Topics>(
 /** The client's state, e.g. to show that the page is offline. `idle` where there is no client, and on the server. */
 export function useConnectionState(): State {
   const client = useBellwire();
-  const state = (): State => client?.state ?? "idle";
-  return useSyncExternalStore(client?.onState ?? nothing, state, () => "idle");
+  const store = useMemo(() => createStateWatch(client), [client]);
+  const state = (): State => store.current;
+  return useSyncExternalStore(store.subscribe, state, () => "idle");
 }
 
 /** The hooks for topics that are typed by a type parameter instead of `Topics`: `const { useSubscription } = createHooks<MyTopics>()`. */
@@ -105,8 +107,4 @@ export interface Hooks<T> {
 function useStore<Value>(store: Store<Value>): Value {
   const current = (): Value => store.current;
   return useSyncExternalStore(store.subscribe, current, current);
-}
-
-function nothing(): () => void {
-  return () => {};
 }
