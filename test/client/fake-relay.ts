@@ -38,6 +38,8 @@ export class FakeRelay {
   answer: (request: TokenRequest) => Reply | Promise<Reply> = () => undefined;
   /** Who is there, as it tells who asks. */
   present: JsonObject = { users: [{ user: "u1" }], count: 3 };
+  /** What a browser sees at `/`. */
+  page: string | undefined;
   /** False: `subscribe` frames get no ack. */
   acks = true;
 
@@ -117,6 +119,10 @@ export class FakeRelay {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.url === "/" && this.page !== undefined) {
+      response.writeHead(200, { "content-type": "text/html; charset=utf-8" }).end(this.page);
+      return;
+    }
     if (request.url !== "/realtime") return;
     let text = "";
     for await (const chunk of request) text += chunk;
