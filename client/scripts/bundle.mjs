@@ -1,4 +1,4 @@
-// Builds dist/bundle/client.js for the script tag and dist/bundle/client.mjs for `import` without a bundler.
+// Builds dist/bundle/client.js for the script tag, element.js for a second one (the custom element), and dist/bundle/client.mjs for `import` without a bundler.
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { slim } from "./slim/index.mjs";
@@ -24,3 +24,10 @@ const common = {
 
 await build({ ...common, entryPoints: ["src/script.ts"], format: "iife", outfile: "dist/bundle/client.js" });
 await build({ ...common, entryPoints: ["src/index.ts"], format: "esm", outfile: "dist/bundle/client.mjs" });
+await build({
+  ...common,
+  entryPoints: ["src/bindings/element.ts"],
+  format: "iife",
+  outfile: "dist/bundle/element.js",
+  banner: { js: "/* Bellwire, MIT licence */" },
+});

@@ -51,8 +51,8 @@ describe("the packages", function () {
     });
 
     it(`${name} has types that resolve`, async () => {
-      // The bundle is a script for pages, served as a file: nobody imports it.
-      const scripts = name === "client" ? ["--exclude-entrypoints", "./bundle/client.js"] : [];
+      // The bundles are scripts for pages, served as files: nobody imports them.
+      const scripts = name === "client" ? ["--exclude-entrypoints", "./bundle/client.js", "./bundle/element.js"] : [];
       // What require() reads as types says CommonJS, which is no lie worth its name: every Node that we run on requires ESM.
       const required = ["--ignore-rules", "false-cjs"];
       await tool("@arethetypeswrong/cli", [packed.get(name) as string, "--profile", "esm-only", "--no-emoji", ...required, ...scripts]);
