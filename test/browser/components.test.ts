@@ -68,6 +68,25 @@ const MAINS: Readonly<Record<string, string>> = {
     };`,
 };
 
+/** The same with a cache that fetches: `stop` is not needed, the line is there for the page. */
+const CACHES: Readonly<Record<string, string>> = {
+  "TanStack Query": `
+    import { StrictMode } from "react";
+    import { createRoot } from "react-dom/client";
+    import { QueryClientProvider } from "@tanstack/react-query";
+    import { queryClient } from "./queries.ts";
+    import { ContactCard } from "./contact-card-query.tsx";
+    const root = createRoot(document.querySelector("main"));
+    window.show = (id) => root.render(<StrictMode><QueryClientProvider client={queryClient}><ContactCard id={id} /></QueryClientProvider></StrictMode>);`,
+  SWR: `
+    import { StrictMode } from "react";
+    import { createRoot } from "react-dom/client";
+    import "./revalidate.ts";
+    import { ContactCard } from "./contact-card-swr.tsx";
+    const root = createRoot(document.querySelector("main"));
+    window.show = (id) => root.render(<StrictMode><ContactCard id={id} /></StrictMode>);`,
+};
+
 describe("the components of the manual", function () {
   this.timeout(60_000);
   const stage = useStage();
@@ -144,6 +163,38 @@ describe("the components of the manual", function () {
       expect(problems.join()).to.contain('The filter of "Contact_Updated_Topic": "id" is not');
       await show(5);
       await shows("5 at ");
+    });
+  }
+
+  for (const [name, main] of Object.entries(CACHES)) {
+    it(`show with ${name} what changed, once, and not while nobody looks`, async () => {
+      const paragraph = (text: string): Promise<void> => page.locator("p").filter({ hasText: text }).waitFor({ timeout: 5000 });
+      const message = (offset: number, id: number): void => stage.relay.messages("Contact_Updated_Topic", [offset, 0, { id }]);
+      await page.addScriptTag({ content: await bundle(`${main}\nimport { client } from "./contacts.ts";\nwindow.bellwireTest = client;`) });
+      await show(5);
+      await paragraph("5 at 1");
+      await until(() => stage.relay.subscribes.length === 1);
+      message(11, 6);
+      message(12, 5);
+      await paragraph("5 at 2");
+      stage.relay.socket.emit("resync", [{ topic: "Contact_Updated_Topic", epoch: "e1", offset: 20 }], { spread: 0, cause: "test" });
+      await paragraph("5 at 3");
+      // As the page does: TanStack Query listens to the window, which hears of it too.
+      const look = (state: string): Promise<void> =>
+        page.evaluate(
+          `Object.defineProperty(document, "visibilityState", { configurable: true, get: () => "${state}" }), void document.dispatchEvent(new Event("visibilitychange", { bubbles: true }))`,
+        );
+      await look("hidden");
+      for (let offset = 21; offset < 40; offset++) message(offset, 5);
+      // A question of the page is answered after what was sent before it.
+      await page.evaluate('bellwireTest.rpc("ping")');
+      await look("visible");
+      await paragraph("5 at 4");
+      message(40, 5);
+      await paragraph("5 at 5");
+      expect(fetched).to.deep.equal([5, 5, 5, 5, 5]);
+      expect(asked()).to.deep.equal([[undefined, undefined]]);
+      expect(problems).to.deep.equal([]);
     });
   }
 });

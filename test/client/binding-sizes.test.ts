@@ -35,4 +35,8 @@ describe("the bindings' sizes", () => {
   it("what they share, once, adds at most 2 KB", async () => {
     expect(await sizeOf("watch/index.ts", /^[^./]|^\.\.\//)).to.be.at.most(2 * LIMIT);
   });
+
+  it("what the query caches share, once, adds at most 1 KB", async () => {
+    expect(await sizeOf("refetch/invalidate-on.ts", /^[^./]|^\.\.\//)).to.be.at.most(LIMIT);
+  });
 });

@@ -132,6 +132,21 @@ for (const version of VERSIONS) {
       expect(uncaught).to.deep.equal([]);
     });
 
+    it("say what is in the way while there is no connection", async () => {
+      stage.relay.answer = () => ({ status: 500, body: {} });
+      const client = stage.client({ onError: () => {} });
+      await render(() => {
+        const { status, error } = react.hooks.useSubscription("T", null);
+        return `${status} ${error?.code ?? ""}`;
+      }, client);
+      await shown(() => text() === `pending ${client.error?.code}` && client.error !== undefined);
+      stage.relay.answer = () => undefined;
+      await shown(() => text() === "subscribed ");
+      const nowhere = stage.client({ url: "ws://127.0.0.1:1", site: "s1", onError: () => {} });
+      await render(() => react.hooks.useSubscription("T", null).error?.code ?? "", nowhere);
+      await shown(() => text() === "unavailable");
+    });
+
     it("are idle with enabled: false, and begin where since says", async () => {
       const client = stage.client();
       let set: (enabled: boolean) => void = () => {};

@@ -38,6 +38,7 @@ describe("a subscription since the page was rendered", () => {
     stage.relay.messages("T", [11, 0, {}]);
     await first.count(1);
     handle.unsubscribe();
+    stage.relay.subscribe = (item) => confirmed(item, { messages: item.since?.offset === 10 ? [[11, 0, {}]] : [] });
     client.subscribe("T", null, second, { since: at(10) });
     await settled(client);
     stage.relay.messages("T", [12, 0, {}]);
