@@ -10,25 +10,25 @@ const MAINS: Readonly<Record<string, string>> = {
   React: `
     import { StrictMode } from "react";
     import { createRoot } from "react-dom/client";
-    import { ContactCard } from "./contact-card.tsx";
+    import { ContactCard } from "docs:contact-card.tsx";
     const root = createRoot(document.querySelector("main"));
     window.show = (id) => root.render(id === null ? null : <StrictMode><ContactCard id={id} /></StrictMode>);`,
   Vue: `
     import { createApp, h, shallowRef } from "vue";
-    import ContactCard from "./contact-card.vue";
+    import ContactCard from "docs:contact-card.vue";
     const id = shallowRef(null);
     createApp({ render: () => id.value === null ? null : h(ContactCard, { id: id.value }) }).mount("main");
     window.show = (now) => void (id.value = now);`,
   "Vue in KeepAlive": `
     import { createApp, h, KeepAlive, shallowRef } from "vue";
-    import ContactCard from "./contact-card.vue";
+    import ContactCard from "docs:contact-card.vue";
     const id = shallowRef(null);
     const Nothing = { render: () => null };
     createApp({ render: () => h(KeepAlive, () => id.value === null ? h(Nothing) : h(ContactCard, { id: id.value })) }).mount("main");
     window.show = (now) => void (id.value = now);`,
   Svelte: `
     import { createClassComponent } from "svelte/legacy";
-    import ContactCard from "./contact-card.svelte";
+    import ContactCard from "docs:contact-card.svelte";
     let card;
     window.show = (id) => {
       if (id === null) card = card?.$destroy();
@@ -37,7 +37,7 @@ const MAINS: Readonly<Record<string, string>> = {
     };`,
   "Svelte's stores": `
     import { createClassComponent } from "svelte/legacy";
-    import ContactCard from "./contact-card-store.svelte";
+    import ContactCard from "docs:contact-card-store.svelte";
     let card;
     window.show = (id) => {
       if (id === null) card = card?.$destroy();
@@ -48,7 +48,7 @@ const MAINS: Readonly<Record<string, string>> = {
     import { createSignal, Show } from "solid-js";
     import { render } from "solid-js/web";
     import html from "solid-js/html";
-    import { createContact } from "./create-contact.ts";
+    import { createContact } from "docs:create-contact.ts";
     const [id, setId] = createSignal(null);
     function Card(props) {
       const { contact, status } = createContact(() => props.id);
@@ -57,7 +57,7 @@ const MAINS: Readonly<Record<string, string>> = {
     render(() => html\`<\${Show} when=\${() => id() !== null}><\${Card} id=\${() => id() ?? 0} /><//>\`, document.querySelector("main"));
     window.show = (now) => void setId(now);`,
   Lit: `
-    import { ContactCard } from "./contact-card-lit.ts";
+    import { ContactCard } from "docs:contact-card-lit.ts";
     ContactCard.prototype.createRenderRoot = function () { return this; };
     customElements.define("contact-card", ContactCard);
     const card = document.createElement("contact-card");
@@ -74,15 +74,15 @@ const CACHES: Readonly<Record<string, string>> = {
     import { StrictMode } from "react";
     import { createRoot } from "react-dom/client";
     import { QueryClientProvider } from "@tanstack/react-query";
-    import { queryClient } from "./queries.ts";
-    import { ContactCard } from "./contact-card-query.tsx";
+    import { queryClient } from "docs:queries.ts";
+    import { ContactCard } from "docs:contact-card-query.tsx";
     const root = createRoot(document.querySelector("main"));
     window.show = (id) => root.render(<StrictMode><QueryClientProvider client={queryClient}><ContactCard id={id} /></QueryClientProvider></StrictMode>);`,
   SWR: `
     import { StrictMode } from "react";
     import { createRoot } from "react-dom/client";
-    import "./revalidate.ts";
-    import { ContactCard } from "./contact-card-swr.tsx";
+    import "docs:revalidate.ts";
+    import { ContactCard } from "docs:contact-card-swr.tsx";
     const root = createRoot(document.querySelector("main"));
     window.show = (id) => root.render(<StrictMode><ContactCard id={id} /></StrictMode>);`,
 };
@@ -170,7 +170,9 @@ describe("the components of the manual", function () {
     it(`show with ${name} what changed, once, and not while nobody looks`, async () => {
       const paragraph = (text: string): Promise<void> => page.locator("p").filter({ hasText: text }).waitFor({ timeout: 5000 });
       const message = (offset: number, id: number): void => stage.relay.messages("Contact_Updated_Topic", [offset, 0, { id }]);
-      await page.addScriptTag({ content: await bundle(`${main}\nimport { client } from "./contacts.ts";\nwindow.bellwireTest = client;`) });
+      await page.addScriptTag({
+        content: await bundle(`${main}\nimport { client } from "docs:contacts.ts";\nwindow.bellwireTest = client;`),
+      });
       await show(5);
       await paragraph("5 at 1");
       await until(() => stage.relay.subscribes.length === 1);

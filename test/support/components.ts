@@ -13,18 +13,17 @@ export function snippets(): Map<string, string> {
   return new Map(Array.from(text.matchAll(/^```\w+ (\S+)\n(.*?)^```/gms), ([, name, code]) => [name as string, code as string]));
 }
 
-/** A page's script: the code given, which imports snippets as `./name`, with the frameworks' own compilers. */
+/** A page's script: the code given, which imports snippets as `docs:name`, with the frameworks' own compilers. */
 export async function bundle(code: string): Promise<string> {
   const files = snippets();
   const docs: Plugin = {
     name: "docs",
     setup({ onResolve, onLoad }) {
-      const named = (path: string): string | undefined =>
-        [basename(path), basename(path).replace(/\.js$/, ".ts")].find((name) => files.has(name));
-      onResolve({ filter: /^\.\// }, ({ path, importer, namespace }) => {
-        const name = namespace === "docs" || importer === "<stdin>" ? named(path) : undefined;
-        return name === undefined ? undefined : { path: name, namespace: "docs" };
-      });
+      // From outside by `docs:name`, and among themselves as they would stand beside each other.
+      onResolve({ filter: /^docs:/ }, ({ path }) => ({ path: path.slice(5), namespace: "docs" }));
+      onResolve({ filter: /^\.\// }, ({ path, namespace }) =>
+        namespace === "docs" ? { path: basename(path).replace(/\.js$/, ".ts"), namespace } : undefined,
+      );
       onLoad({ filter: /./, namespace: "docs" }, ({ path }) => ({
         ...compiled(path, files.get(path) as string),
         resolveDir: `${root}test`,
