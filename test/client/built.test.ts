@@ -24,4 +24,14 @@ describe("the built client", () => {
       .to.match(/^[0-9a-f]{24}$/)
       .and.not.equal(a);
   });
+
+  it("can be imported on a server, entry by entry", () => {
+    const { exports } = JSON.parse(readFileSync(`${root}client/package.json`, "utf8")) as { exports: Record<string, unknown> };
+    const entries = Object.keys(exports).filter((entry) => !/bundle|json/.test(entry));
+    const names = entries.map((entry) => `@bellwire/client${entry.slice(1)}`);
+    const script = `Promise.all(${JSON.stringify(names)}.map((name) => import(name))).then((all) => console.log(all.filter((one) => Object.keys(one).length > 0).length))`;
+    const output = execFileSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8", cwd: `${root}test` });
+    expect(entries).to.include.members(["./react", "./element", "./swr"]);
+    expect(output.trim()).to.equal(`${entries.length}`);
+  });
 });
