@@ -92,7 +92,22 @@ describe("the component mixin", () => {
     expect(stage.relay.subscribes.flat().map(({ filter }) => filter)).to.deep.equal([{ id: 5 }]);
   });
 
-  it("says what to do where there is no client", () => {
-    expect(() => new (withSubscriptions(Plain))().subscribe("T", () => {})).to.throw("setDefaultClient");
+  it("leaves the page standing where there is no client: silent on a server, with one warning in a page", () => {
+    const warnings: string[] = [];
+    const warn = console.warn;
+    const globals = globalThis as { document?: unknown };
+    console.warn = (line: string): unknown => warnings.push(line);
+    try {
+      const component = new (withSubscriptions(Plain))();
+      expect(component.subscribe("T", () => {}).state).to.equal("pending");
+      expect(warnings).to.deep.equal([]);
+      globals.document = {};
+      for (const topic of ["T", "U"]) component.subscribe(topic, { id: 5 }, () => {}).unsubscribe();
+    } finally {
+      delete globals.document;
+      console.warn = warn;
+    }
+    expect(warnings).to.have.length(1);
+    expect(warnings[0]).to.contain("setDefaultClient");
   });
 });

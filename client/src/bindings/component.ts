@@ -1,8 +1,8 @@
-import { BellwireError } from "@bellwire/protocol";
 import type { Callback, Client, SubscribeOptions, Subscription } from "../api.js";
 import { getDefaultClient } from "../default-client.js";
 import { isKnown } from "../subscriptions/pending.js";
 import type { PendingFilter } from "../topics.js";
+import { warnOfMissingClient } from "../watch/missing-client.js";
 
 // TypeScript takes a class for a mixin only where its arguments are any.
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -10,7 +10,10 @@ type Constructor<T = object> = abstract new (...args: any[]) => T;
 
 /** What `withSubscriptions` adds to a class. */
 export interface Subscribing {
-  /** The client to use. Default: `window.bellwire`, or what `setDefaultClient` named. */
+  /**
+   * The client to use. Default: `window.bellwire`, or what `setDefaultClient` named. Without any nothing is subscribed, which a page is
+   * warned of once.
+   */
   bellwire?: Client;
   /**
    * As `client.subscribe`, until the component's `stop`, `destroy` or `disconnectedCallback`; it may subscribe anew after that. With a
@@ -40,13 +43,12 @@ export function withSubscriptions<Base extends Constructor>(base: Base): Base & 
   abstract class Component extends base {
     subscribe(topic: string, ...rest: unknown[]): Subscription {
       const client = (this as Partial<Subscribing>).bellwire ?? getDefaultClient();
-      if (client === undefined) {
-        throw new BellwireError("bad-request", "There is no client: set this.bellwire, call setDefaultClient, or use the script tag");
-      }
+      if (client === undefined) warnOfMissingClient();
       const isPending = typeof rest[0] !== "function" && !isKnown(rest[0] as PendingFilter);
-      const subscription = isPending
-        ? new Waiting(topic)
-        : (client.subscribe as (topic: string, ...rest: unknown[]) => Subscription)(topic, ...rest);
+      const subscription =
+        client === undefined || isPending
+          ? new Waiting(topic)
+          : (client.subscribe as (topic: string, ...rest: unknown[]) => Subscription)(topic, ...rest);
       const kept = subscriptionsOf.get(this) ?? new Set();
       for (const old of kept) if (old.state === "unsubscribed" || old.state === "failed") kept.delete(old);
       subscriptionsOf.set(this, kept.add(subscription));
@@ -68,7 +70,7 @@ export function withSubscriptions<Base extends Constructor>(base: Base): Base & 
   return Component as unknown as Base & Constructor<Subscribing>;
 }
 
-/** A handle on nothing, for a filter whose value is not there yet. */
+/** A handle on nothing, for a filter whose value is not there yet, or a client that is not. */
 class Waiting implements Subscription {
   readonly id = "";
   readonly topic: string;

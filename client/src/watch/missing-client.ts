@@ -1,6 +1,6 @@
 import { ClientError } from "../errors.js";
 
-const REMEDY = "name one with the framework's provider or setDefaultClient(client)";
+const REMEDY = "name one with the framework's provider, this.bellwire or setDefaultClient(client)";
 let told = false;
 
 /** Says once per page that a binding found no client. Silent on a server, where there is none by intention. */
