@@ -57,6 +57,43 @@ describe("after a failover", () => {
     expect([afterwards, meanwhile].map(({ heard }) => heard.resyncs.length)).to.deep.equal([1, 1]);
   });
 
+  it("who is away when the others hear of it again hears of it on the return, to any relay, and nobody else does", async () => {
+    const a = await open("A");
+    const at = (epoch: string, offset = 0) => a.feed.recover({ position: { epoch, offset } }, parseFilter({}), new Listener());
+    await failOver(a);
+    const [first] = a.heard.resyncs;
+    expect(first, "a client's position says when it was told").to.deep.equal({ epoch: `${log.epoch}~`, offset: 0 });
+    for (const epoch of [`${log.epoch}~`, `${log.epoch}`]) expect(at(epoch), epoch).to.deep.equal({ messages: [], resync: false });
+    await eventually(() => a.heard.resyncs.length === 2, "the second resync");
+    expect(a.heard.resyncs[1]).to.deep.equal({ epoch: `${log.epoch}`, offset: 0 });
+    expect(at(`${log.epoch}~`), "was away").to.deep.equal({ messages: [], resync: true });
+    expect(at(`${log.epoch}`), "was there").to.deep.equal({ messages: [], resync: false });
+  });
+
+  it("messages meanwhile come under the position that clients were told", async () => {
+    const a = await open("A");
+    await failOver(a);
+    const epoch = String(log.epoch);
+    feeds.message(a.feed.name, epoch, { offset: 1, time: 0, data: '{"n":1}', except: undefined });
+    await eventually(() => a.heard.resyncs.length === 2, "the second resync");
+    feeds.message(a.feed.name, epoch, { offset: 2, time: 0, data: '{"n":2}', except: undefined });
+    await eventually(() => a.heard.offsets.length === 2, "both messages");
+    const epochs = a.heard.packets.flatMap((packet) => (packet.event === "messages" ? [packet.epoch] : []));
+    expect(epochs).to.deep.equal([`${epoch}~`, epoch]);
+  });
+
+  it("a relay that had no topic open learns of it from its probe, or from a client that heard of it elsewhere", async () => {
+    feeds.renewed();
+    const a = await open("A");
+    expect(a.feed.told?.epoch).to.equal(`${log.epoch}~`);
+    await eventually(() => a.heard.resyncs.length === 1, "the resync of who came since");
+    log.epoch = Date.now() * 1000;
+    const b = await open("B");
+    const since = { position: { epoch: `${log.epoch}~`, offset: 0 } };
+    expect(b.feed.recover(since, parseFilter({}), b.heard)).to.deep.equal({ messages: [], resync: false });
+    await eventually(() => b.heard.resyncs.length === 1, "the second resync");
+  });
+
   it("another one begins the time anew", async () => {
     const a = await open("A");
     await failOver(a);
@@ -65,7 +102,7 @@ describe("after a failover", () => {
     await failOver(a);
     await eventually(() => a.heard.resyncs.length === 3, "the second resync");
     expect(performance.now() - second).to.be.at.least(FAILOVER_MS);
-    expect(a.heard.resyncs.map(({ epoch }) => epoch)).to.deep.equal(["101", "102", "102"]);
+    expect(a.heard.resyncs.map(({ epoch }) => epoch)).to.deep.equal(["101~", "102~", "102"]);
   });
 
   it("a topic that is cut off when the time comes is told when it is back", async () => {

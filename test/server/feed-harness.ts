@@ -1,6 +1,7 @@
 import type { Position, WireMessage } from "@bellwire/protocol";
 import { parseFilter, type Filter } from "@bellwire/protocol";
-import { Feed, type FeedHost } from "../../server/src/feed/feed.js";
+import { Feed } from "../../server/src/feed/feed.js";
+import type { FeedHost } from "../../server/src/feed/feed-host.js";
 import type { Recipient } from "../../server/src/feed/member.js";
 import { TAIL_MESSAGES, type Entry, type Tail } from "../../server/src/stores/log.js";
 import type { SocketFrame } from "../../server/src/socket/frame.js";
@@ -134,6 +135,8 @@ export class FeedHarness implements FeedHost {
   ringBytes(): number {
     return 1_000_000;
   }
+
+  rumour(): void {}
 
   observe(): void {}
 }

@@ -99,7 +99,7 @@ describe("the last message at the start", () => {
     const client = new Redis(redis.url);
     stage.closeLater(() => client.disconnect());
     await new Promise<void>((resolve) => {
-      void log.start({ message() {}, garbage() {}, lost() {}, restored() {} });
+      void log.start({ message() {}, garbage() {}, lost() {}, restored() {}, renewed() {} });
       log.commands.once("ready", () => resolve());
     });
     await log.read("5", "news");

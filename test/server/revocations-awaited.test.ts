@@ -61,7 +61,13 @@ describe("revocations that are not known yet", () => {
     const { memory, revocations, answer } = held();
     memory.add(parseCommand("revoke", "5", { user: "ann" }) as RevokeCommand);
     const log = new MemoryLog();
-    await log.start({ message: () => undefined, garbage: () => undefined, lost: () => undefined, restored: () => undefined });
+    await log.start({
+      message: () => undefined,
+      garbage: () => undefined,
+      lost: () => undefined,
+      restored: () => undefined,
+      renewed: () => undefined,
+    });
     const checked = (): Promise<void> => revocations.current();
     const feeds = new Feeds({ log, observe: () => undefined, sockets: () => 0, checked, timing: { open: 20 } });
     const keyring = new Keyring(() => ({ keys: [{ key: APP_KEY }] }));

@@ -32,7 +32,13 @@ onEachBackend("the bus of relays", ({ shared, open }) => {
         ready = true;
       },
     });
-    await stores.log.start({ message: () => undefined, garbage: () => undefined, lost: () => undefined, restored: () => undefined });
+    await stores.log.start({
+      message: () => undefined,
+      garbage: () => undefined,
+      lost: () => undefined,
+      restored: () => undefined,
+      renewed: () => undefined,
+    });
     await eventually(() => ready && stores.log.status.up, "the bus is whole");
     return ear;
   }

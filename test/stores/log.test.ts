@@ -33,6 +33,7 @@ class Heard implements LogListener {
     this.restoredCount++;
     this.#look();
   }
+  renewed(): void {}
   until(condition: () => boolean): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting.push({ condition, resolve });

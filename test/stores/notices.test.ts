@@ -9,7 +9,13 @@ const BELL = { site: "5", topic: "Bell", filter: undefined };
 onEachBackend("what is kept of notices", ({ shared, open }) => {
   async function start(): Promise<NoticeStore> {
     const { log, notices } = open();
-    await log.start({ message: () => undefined, garbage: () => undefined, lost: () => undefined, restored: () => undefined });
+    await log.start({
+      message: () => undefined,
+      garbage: () => undefined,
+      lost: () => undefined,
+      restored: () => undefined,
+      renewed: () => undefined,
+    });
     notices.start({ lost: () => undefined, inherit: () => [] });
     return notices;
   }

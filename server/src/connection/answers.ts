@@ -1,5 +1,6 @@
 import type { WireMessage } from "@bellwire/protocol";
-import type { Feed, Older } from "../feed/feed.js";
+import type { Feed } from "../feed/feed.js";
+import type { Older } from "../feed/feed-host.js";
 import type { Recipient } from "../feed/member.js";
 import type { Message } from "../feed/message.js";
 import type { Recovery } from "../feed/recovery.js";

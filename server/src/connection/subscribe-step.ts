@@ -1,6 +1,7 @@
 import type { BellwireError } from "@bellwire/protocol";
 import type { SubscriptionProof } from "../auth/tickets.js";
-import type { Feed, Older } from "../feed/feed.js";
+import type { Feed } from "../feed/feed.js";
+import type { Older } from "../feed/feed-host.js";
 import type { Answers } from "./answers.js";
 import type { Intent } from "./connection.js";
 import type { RoomBudget } from "./room-budget.js";

@@ -13,7 +13,8 @@ import { within } from "@bellwire/emitter/time";
 import type { AdmittedSubscription, Admission, SubscriptionQuestion } from "../auth/admission.js";
 import type { SubscriptionProof } from "../auth/tickets.js";
 import type { Settings } from "../config/settings.js";
-import type { Feed, Older } from "../feed/feed.js";
+import type { Feed } from "../feed/feed.js";
+import type { Older } from "../feed/feed-host.js";
 import { topicAsShown, type Feeds } from "../feed/feeds.js";
 import { Slices } from "../pacing/slices.js";
 import { COST, requireWork } from "../pacing/work.js";
@@ -212,7 +213,7 @@ export class Subscriptions {
   /** Reads further back than memory reaches, where this item needs it; one read serves all clients that wait for it. */
   async #reachBack(feed: Feed, connection: Connection, request: Admitted["request"], answers: Answers): Promise<Older | undefined> {
     const { since } = request;
-    if (feed.live && "position" in since && isAhead(since.position, feed.head)) {
+    if (feed.live && "position" in since && isAhead(since.position, feed.told)) {
       // Another relay was quicker to hear what this client has heard: answered from here, it would hear that again.
       await feed.lookAhead().catch(() => undefined);
     }
@@ -271,7 +272,7 @@ export class Subscriptions {
 
   #result({ id, since }: Admitted["request"], feed: Feed, { messages, resync }: Answer, ticket: string | null): Subscribed {
     // A relay that is behind must not take a client's cursor back: it would hear again what another relay has told it.
-    const { epoch, offset } = "position" in since && isAhead(since.position, feed.head) ? since.position : (feed.head ?? UNKNOWN);
+    const { epoch, offset } = "position" in since && isAhead(since.position, feed.told) ? since.position : (feed.told ?? UNKNOWN);
     return {
       id,
       epoch,

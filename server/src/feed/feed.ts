@@ -4,44 +4,13 @@ import { TAIL_MESSAGES, type Entry, type Tail } from "../stores/log.js";
 import { Frames, type Codec, type Frame } from "../connection/wire.js";
 import { eachInTurns, ITEMS_A_TURN } from "../pacing/slices.js";
 import { deliver } from "./delivery.js";
+import type { FeedHost, Older, ResyncCause } from "./feed-host.js";
 import { Member, type Recipient, type Room } from "./member.js";
 import { Message } from "./message.js";
 import { recover, type Recovery, type Since } from "./recovery.js";
 import { Ring } from "./ring.js";
 import { Rooms } from "./rooms.js";
-
-/** Why a feed's members are told to refetch; travels as the `cause` of `resync`. */
-export type ResyncCause = "gap" | "epoch" | "degraded";
-
-/** What a feed needs of its relay. */
-export interface FeedHost {
-  /** Reads the log, after a position or all of it; rejects where it can't be read now. */
-  read(feed: Feed, since?: Position): Promise<Tail>;
-  /** Reads the log's newest messages, at most `TAIL_MESSAGES`. */
-  readTail(feed: Feed): Promise<Tail>;
-  /** Is an epoch of the log newer than another one? */
-  isNewer(epoch: string, than: string): boolean;
-  /** The log's clock, epoch milliseconds. */
-  now(): number;
-  /** Has the feed flushed at the end of this event-loop turn. */
-  scheduleFlush(feed: Feed): void;
-  /** True while the feed's channel is confirmed: only then can it know that it hears everything. */
-  hears(feed: Feed): boolean;
-  /** Milliseconds over which that many sockets should spread their refetches. */
-  spread(sockets: number): number;
-  /** Bytes that the feed's memory may take now. */
-  ringBytes(): number;
-  /** For counters and logs only. */
-  observe(event: "gap" | "resync" | "invalid" | "overflow", feed: Feed, cause?: ResyncCause): void;
-  /** A delivered message, where somebody wants to look at it (type hints in development). */
-  inspect?: ((feed: Feed, message: Message) => void) | undefined;
-}
-
-/** What `older` read: a ring over the whole log, and the epoch it is of. */
-export interface Older {
-  readonly epoch: string;
-  readonly ring: Ring;
-}
+import { marked, unmarked } from "./unsettled.js";
 
 /** Members that are being told to refetch, and what is said of it. */
 interface Telling {
@@ -85,6 +54,8 @@ export class Feed {
   #older: Promise<Older> | undefined;
   /** Everybody is to be told to refetch as soon as the head is known again. */
   #owesResync = false;
+  /** The failover that this relay has heard of may still cost messages. */
+  #unsettled = false;
   #touched: Room[] = [];
   #telling: Telling | undefined;
   readonly #host: FeedHost;
@@ -103,6 +74,11 @@ export class Feed {
   /** The newest position that this relay vouches for; undefined until the log was first read. */
   get head(): Position | undefined {
     return this.#head;
+  }
+
+  /** The head as clients are told it. */
+  get told(): Position | undefined {
+    return this.#head !== undefined && this.#unsettled ? marked(this.#head) : this.#head;
   }
 
   get live(): boolean {
@@ -240,7 +216,7 @@ export class Feed {
   }
 
   #encode(codec: Codec, messages: readonly Message[]): Frame {
-    const { epoch } = this.#head as Position;
+    const { epoch } = this.told as Position;
     return codec.messages({ site: this.site, topic: this.#shownTopic, epoch, messages });
   }
 
@@ -259,11 +235,18 @@ export class Feed {
     this.#tellResync([...this.members.values()], cause);
   }
 
+  /** A failover: positions say so from now on, until everybody is told to refetch once more. */
+  unsettle(): void {
+    this.flush();
+    this.#unsettled = true;
+  }
+
   /** Tells all members to refetch once more, although nothing new is known to be missing. */
   resyncAgain(): void {
+    this.flush();
+    this.#unsettled = false;
     this.#owesResync = !this.#live; // the read that is to come need not find anything
     if (this.#owesResync) return;
-    this.flush();
     this.#tellResync([...this.members.values()], "epoch");
   }
 
@@ -290,7 +273,7 @@ export class Feed {
 
   #tellSome(telling: Telling): void {
     this.flush();
-    const { epoch, offset } = this.#head as Position;
+    const { epoch, offset } = this.told as Position;
     const list = [{ topic: this.#shownTopic, epoch, offset }];
     const frames = new Frames((codec) => codec.resync(this.site, list, telling.how));
     let told = 0;
@@ -335,7 +318,15 @@ export class Feed {
 
   recover(since: Since, filter: ParsedFilter, recipient: Recipient, ring: Ring = this.ring): Recovery {
     const now = this.#host.now();
-    return recover(ring, this.#head as Position, since, filter, recipient, { now, oldest: now - this.limits.age });
+    return recover(ring, this.#head as Position, this.#settled(since), filter, recipient, { now, oldest: now - this.limits.age });
+  }
+
+  /** Where a client is; unknown where it was away when the others were told to refetch once more. */
+  #settled(since: Since): Since {
+    const position = "position" in since ? unmarked(since.position) : undefined;
+    if (position === undefined) return since;
+    if (!this.#unsettled && position.epoch === this.#head?.epoch) this.#host.rumour(this);
+    return this.#unsettled ? { position } : { unknown: true };
   }
 
   /**
@@ -377,7 +368,7 @@ export class Feed {
 
   /** The `positions` entry for this feed, and the members that are not yet told of the head. */
   untold(): { readonly entry: TopicPosition; readonly members: readonly Member[] } | undefined {
-    const head = this.#head;
+    const head = this.told;
     if (!this.#live || head === undefined) return undefined;
     const members = [...this.members.values()].filter((member) => member.told < head.offset && !member.degraded);
     if (members.length === 0) return undefined;

@@ -4,7 +4,8 @@ import { backoff, within } from "@bellwire/emitter/time";
 import type { Metrics } from "../observe/metrics.js";
 import { feedName, TAIL_MESSAGES, type Entry, type LogListener, type Tail, type TopicLog } from "../stores/log.js";
 import { FairTurns } from "../pacing/fair-turns.js";
-import { Feed, type FeedHost, type ResyncCause } from "./feed.js";
+import { Feed } from "./feed.js";
+import type { FeedHost, ResyncCause } from "./feed-host.js";
 import type { Member, Recipient } from "./member.js";
 import type { Message } from "./message.js";
 import { Rotation } from "../pacing/rotation.js";
@@ -142,7 +143,7 @@ export class Feeds implements LogListener, FeedHost {
     if (feed === undefined) {
       this.#feeds.set(name, (feed = this.#create(name, site, topic)));
       const due = this.#failedOver + this.#timing.failover;
-      if (performance.now() < due) this.#again.set(feed, due);
+      if (performance.now() < due) this.#owe(feed, due);
     }
     feed.claims++;
     if (!feed.live) await within(this.#open(feed), this.#timing.open, "Opening the topic").catch(() => undefined);
@@ -214,7 +215,12 @@ export class Feeds implements LogListener, FeedHost {
 
   observe(event: Parameters<FeedHost["observe"]>[0], feed: Feed, cause?: ResyncCause): void {
     this.#options.observe(event, feed);
-    if (cause === "epoch" && this.#options.failover === true) this.#failOver(feed);
+    if (cause === "epoch") this.#failOver(feed);
+  }
+
+  rumour(feed: Feed): void {
+    // Past it this relay has told its clients, or had none.
+    if (feed.head !== undefined && this.now() - this.#log.began(feed.head.epoch) < this.#timing.failover) this.#failOver(feed);
   }
 
   /**
@@ -222,12 +228,18 @@ export class Feeds implements LogListener, FeedHost {
    * afterwards, and nothing in the new master's log shows it. So whoever heard of the failover hears of it once more, and with
    * them whoever came to a topic that opened meanwhile. Another failover begins that time anew.
    */
-  #failOver(feed: Feed): void {
+  #failOver(feed?: Feed): void {
+    if (this.#options.failover !== true) return;
     const now = performance.now();
     const due = now + this.#timing.failover;
     this.#failedOver = now;
-    this.#again.set(feed, due);
+    if (feed !== undefined) this.#owe(feed, due);
     for (const other of this.#feeds.values()) if (now - other.openedAt < this.#timing.failover) this.#again.set(other, due);
+  }
+
+  #owe(feed: Feed, due: number): void {
+    feed.unsettle();
+    this.#again.set(feed, due);
   }
 
   #resyncAgain(): void {
@@ -251,6 +263,10 @@ export class Feeds implements LogListener, FeedHost {
 
   lost(names: readonly string[]): void {
     for (const name of names) this.#feeds.get(name)?.suspend();
+  }
+
+  renewed(): void {
+    this.#failOver();
   }
 
   /** Catches feeds up from the log, some at a time. */

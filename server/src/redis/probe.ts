@@ -8,6 +8,8 @@ export interface ProbeOptions {
   /** The channel of a topic. */
   readonly channelOf: (site: string, topic: string) => string;
   readonly channels: Channels;
+  /** The markers' log has begun anew, as others have then: for a relay that has nothing else open, the only sign of a failover. */
+  readonly onNewEpoch: () => void;
 }
 
 const EVERY_MS = 5000;
@@ -27,6 +29,8 @@ export class Probe {
   readonly #topics = new Map<string, string>();
   /** Markers on their way, by channel. */
   readonly #awaited = new Map<string, { id: string; heard: () => void }>();
+  /** Of the markers' logs, by topic. */
+  readonly #epochs = new Map<string, string>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: ProbeOptions) {
@@ -64,7 +68,9 @@ export class Probe {
     const { id } = publication;
     let heard = false;
     this.#awaited.set(channel, { id, heard: () => (heard = true) });
-    await append(publication, EVERY_MS);
+    const { epoch } = await append(publication, EVERY_MS);
+    if ((this.#epochs.get(topic) ?? epoch) !== epoch) this.#options.onNewEpoch();
+    this.#epochs.set(topic, epoch);
     const timer = setTimeout(() => {
       if (this.#awaited.get(channel)?.id !== id) return;
       this.#awaited.delete(channel);

@@ -184,6 +184,7 @@ export class Relay {
           feeds.lost(names);
         },
         restored: (names) => feeds.restored(names),
+        renewed: () => feeds.renewed(),
       });
     }
     await this.#listen();

@@ -29,6 +29,8 @@ export interface LogListener {
   lost(feeds: readonly string[], cause: string): void;
   /** These feeds' channels are confirmed again: time to read what was missed. */
   restored(feeds: readonly string[]): void;
+  /** A log that nobody listens to has begun anew: another server may have taken the place of the one before. */
+  renewed(): void;
 }
 
 /** `site:topic`, the name of a feed within a relay. */
@@ -54,6 +56,8 @@ export interface TopicLog extends LogTransport {
   read(site: string, topic: string, since?: Position, limit?: number): Promise<Tail>;
   /** Which of two epochs is newer? They MUST be of this log's making: to everybody else they are opaque texts, the same or not. */
   isNewer(epoch: string, than: string): boolean;
+  /** When an epoch of this log's making began, epoch milliseconds by its clock. */
+  began(epoch: string): number;
   /** Listens on a topic's channel; resolves once it is confirmed. Rejects with `unavailable`; it is then tried again by itself after a reconnect. */
   listen(site: string, topic: string): Promise<void>;
   unlisten(site: string, topic: string): void;

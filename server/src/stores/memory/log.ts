@@ -1,7 +1,7 @@
 import type { Position } from "@bellwire/protocol";
 import { DEFAULT_LOG, type LogLimits, type LogLimitsOf } from "@bellwire/emitter/redis";
 import type { Publication } from "@bellwire/emitter/publication";
-import { isClockEpoch, isNewerClockEpoch } from "../clock-epochs.js";
+import { beganAt, isClockEpoch, isNewerClockEpoch } from "../clock-epochs.js";
 import { feedName, type Entry, type LogListener, type LogStatus, type Tail, type TopicLog } from "../log.js";
 
 const IDEMPOTENCY_MS = 5 * 60 * 1000;
@@ -100,6 +100,10 @@ export class MemoryLog implements TopicLog {
     const found = entries.filter((entry) => entry.offset > after);
     if (limit === undefined) return { head, entries: found };
     return { head, entries: since === undefined ? found.slice(-limit) : found.slice(0, limit) };
+  }
+
+  began(epoch: string): number {
+    return beganAt(epoch);
   }
 
   isNewer(epoch: string, than: string): boolean {

@@ -23,7 +23,7 @@ import type { Channels } from "../../redis/channels.js";
 import { RemoteClock } from "../../pacing/remote-clock.js";
 import { decodePage, decodePayload, type Page } from "./decode.js";
 import { watchLiveness } from "../../redis/liveness.js";
-import { isClockEpoch, isNewerClockEpoch } from "../clock-epochs.js";
+import { beganAt, isClockEpoch, isNewerClockEpoch } from "../clock-epochs.js";
 import { PAGE_ENTRIES, readInPages } from "./pages.js";
 import { Probe } from "../../redis/probe.js";
 import { requireVersion } from "../../redis/version.js";
@@ -84,6 +84,7 @@ export class RedisLog implements TopicLog {
       append: (publication, timeout) => this.append(publication, timeout),
       channelOf: (site, topic) => this.#keys.log(site, topic),
       channels: this.#channels,
+      onNewEpoch: () => this.#listener?.renewed(),
     });
   }
 
@@ -152,6 +153,10 @@ export class RedisLog implements TopicLog {
     if (limit < PAGE_ENTRIES) return { head, entries: limit === 0 ? [] : entries.slice(-limit) };
     const read = await this.read(site, topic, { ...head, offset: Math.max(0, head.offset - limit) });
     return { head: read.head, entries: read.entries.slice(-limit) };
+  }
+
+  began(epoch: string): number {
+    return beganAt(epoch);
   }
 
   isNewer(epoch: string, than: string): boolean {
