@@ -7,7 +7,7 @@ import { requires } from "../house/requires.js";
 import { RedisCluster } from "../support/redis-cluster.js";
 import { TestRedis } from "../support/redis.js";
 import { ALL, backend, openNoticeHost, type Backend, type Host, type Settings } from "./notice-host.js";
-import { eventually, Stage } from "./stage.js";
+import { eventually, eventuallyAsked, Stage } from "./stage.js";
 
 for (const onRedis of [false, true]) {
   describe(`notices ${onRedis ? "of a relay on Redis" : "of a relay alone"}`, () => {
@@ -161,6 +161,14 @@ describe("notices of relays that share a Redis", () => {
     }
   };
 
+  /** For a while after its start a relay takes nobody for gone. */
+  const impatient = (host: Host): Promise<void> => new Promise((resolve) => host.lease?.start({ expired: () => resolve() }));
+  /** A relay tells in turn, so what it tells now comes after all that it had to tell. */
+  const untilToldBy = async (...relays: Host[]): Promise<void> => {
+    const ids = relays.map((relay) => relay.connect("later").id);
+    await eventually(() => ids.every((id) => told.of("connected").some(({ connection }) => connection === id)), "what came later is told");
+  };
+
   it("tell of a topic's first and last subscription on all of them", async () => {
     const [one, two] = [open("one"), open("two")];
     const [ann, bob] = [one.connect("ann"), two.connect("bob")];
@@ -206,7 +214,7 @@ describe("notices of relays that share a Redis", () => {
     ]);
     expect(told.of("connected").map(({ user }) => user)).to.have.members(["ann", "left", "bob"]);
     expect(told.of("vacated").map(({ topic }) => topic)).to.deep.equal(["T"]);
-    await pause(150);
+    await untilToldBy(two);
     expect(new Set(told.events.map(({ id }) => id)).size).to.equal(told.events.length);
     const raw = two.client as RedisClient;
     expect((await raw.keys("*notices:{one}*")).filter((key) => !key.endsWith(":mark"))).to.deep.equal([]);
@@ -216,11 +224,10 @@ describe("notices of relays that share a Redis", () => {
     const one = open("one");
     for (let i = 0; i < 3000; i++) one.connect(`user-${i}`);
     await until(async () => (await registered("one")).length === 3000 && one.notices.waiting === 0, "all are registered and told");
-    open("two");
-    open("three");
+    const others = [open("two"), open("three")];
     one.kill();
     await eventually(() => told.of("disconnected").length >= 3000, "all ends are told", 15_000);
-    await pause(100);
+    await untilToldBy(...others);
     expect(new Set(told.of("disconnected").map(({ connection }) => connection)).size).to.equal(3000);
     expect(told.of("disconnected")).to.have.length(3000);
   }).timeout(30_000);
@@ -245,7 +252,7 @@ describe("notices of relays that share a Redis", () => {
     const [one, two] = [open("one"), open("two")];
     const ann = one.connect("ann");
     await until(async () => (await registered("one")).length === 1, "it is registered");
-    await pause(300);
+    await impatient(two);
     // As if it had been stopped for a while.
     await two.client?.zadd("bellwire:0:leases", Date.now() - 1000, "one");
     await two.lease?.beat();
@@ -280,8 +287,7 @@ describe("notices of relays that share a Redis", () => {
 
   it("outlive garbage in what another relay left", async () => {
     const two = open("two");
-    await until(async () => two.lease?.live.has("two") === true, "it is there");
-    await pause(300);
+    await impatient(two);
     const raw = two.client as RedisClient;
     await raw.hset(
       "bellwire:0:notices:{bad}",
@@ -329,7 +335,8 @@ describe("notices of relays that share a Redis Cluster", () => {
     await eventually(() => two.lease?.live.size === 2, "they know of each other");
     for (let i = 0; i < 20; i++) one.subscribe(one.connect(`user-${i}`), `T${i}`);
     await eventually(() => told.of("occupied").length === 20 && one.notices.waiting === 0, "all are occupied");
-    await pause(100);
+    const registered = async (): Promise<number> => (await two.client?.hlen("bellwire:0:notices:{one}")) ?? 0;
+    await eventuallyAsked(async () => (await registered()) === 40, "all are registered");
     one.kill();
     await eventually(() => told.of("vacated").length === 20 && told.of("disconnected").length === 20, "all ends are told", 10_000);
   }).timeout(20_000);
