@@ -7,6 +7,12 @@ import { createEmitter, createTokenEndpoint, defineTopic, toNodeHandler, type Em
 import { createTestRelay, type TestRelay } from "@bellwire/server/testing";
 import { requires } from "../house/requires.js";
 
+/** In the page: subscribes to what `stayed` publishes. */
+const STAYS = `
+  const stay = () => bellwire.subscribe("Contact", {id: 9}, () => (window.stays = true), {replay: false}).ready.then(() => (window.up = true));
+  const reload = () => { window.leaves = true; location.reload(); };
+  const stayUnlessLeaving = () => window.leaves || stay();`;
+
 /** Pages as people write them, with a message in the log from before they load. */
 describe("a replay in a browser", function () {
   this.timeout(60_000);
@@ -35,7 +41,7 @@ describe("a replay in a browser", function () {
       if (request.url === "/realtime") return tokens(request, response);
       if (request.url === "/") loads++;
       response.setHeader("content-type", "text/html").end(`<!doctype html><link rel="icon" href="data:,">
-        <script src="http://127.0.0.1:${relay.port}/client.js" data-endpoint="/realtime"></script><script>${script}</script>`);
+        <script src="http://127.0.0.1:${relay.port}/client.js" data-endpoint="/realtime"></script><script>window.load = ${loads};${STAYS}${script}</script>`);
     });
     backend.listen(0, "127.0.0.1");
     await once(backend, "listening");
@@ -60,11 +66,17 @@ describe("a replay in a browser", function () {
     await page.goto(`http://127.0.0.1:${(backend.address() as AddressInfo).port}/`);
   }
 
+  /** Tells the page that is loaded now something: whatever else it would have done by then, it has done. */
+  async function stayed(): Promise<void> {
+    await page.waitForFunction(`window.load >= ${loads} && window.up`);
+    await emitter.site("5").publish("Contact", { id: 9 });
+    await page.waitForFunction("window.stays");
+  }
+
   it("that makes the page load again is warned of once, and then held back", async () => {
     await open(`
-      const {ready} = bellwire.subscribe("Contact", {id: 7}, () => location.reload());
-      ready.then(() => setTimeout(() => (window.stays = true), 500));`);
-    await page.waitForFunction("window.stays");
+      bellwire.subscribe("Contact", {id: 7}, reload).ready.then(stayUnlessLeaving);`);
+    await stayed();
     expect(loads).to.equal(5);
     expect(warnings).to.have.length(1);
     expect(warnings[0]).to.match(/^bellwire: .*"Contact".*\{replay: "page"\}/);
@@ -77,13 +89,12 @@ describe("a replay in a browser", function () {
 
   it('is none where the page wants what is younger than itself: {replay: "page"}', async () => {
     await open(`
-      const {ready} = bellwire.subscribe("Contact", {id: 7}, () => location.reload(), {replay: "page"});
-      ready.then(() => setTimeout(() => (window.stays = true), 200));`);
-    await page.waitForFunction("window.stays");
+      bellwire.subscribe("Contact", {id: 7}, reload, {replay: "page"}).ready.then(stayUnlessLeaving);`);
+    await stayed();
     expect(loads).to.equal(1);
     await emitter.site("5").publish("Contact", { id: 7 });
     while (loads < 2) await new Promise((resolve) => setTimeout(resolve, 10));
-    await page.waitForFunction("window.stays");
+    await stayed();
     // Once more at most: a page that loads in the same moment may be told what is as old as itself.
     expect(loads).to.be.at.most(3);
     expect(warnings).to.deep.equal([]);
@@ -100,8 +111,8 @@ describe("a replay in a browser", function () {
         });
         return handle;
       };
-      watch().ready.then(() => setTimeout(() => (window.later = true), 500));`);
-    await page.waitForFunction("window.later");
+      watch().ready.then(stay);`);
+    await stayed();
     expect(await page.evaluate("heard.map(({data, replay, age}) => [data.id, replay, age >= 0 && age < 60000])")).to.deep.equal([
       [7, true, true],
     ]);
