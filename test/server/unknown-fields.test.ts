@@ -63,6 +63,16 @@ describe("a body of the HTTP API with a field that is not there", () => {
     for (const [kind, body, says] of wrong) expectRefused(await command(relay, kind, body), ...says);
   });
 
+  it("is refused in a query, too: a filter that is read over would let everything through", async () => {
+    const relay = await stage.relay();
+    const ask = (path: string): Promise<Answer> =>
+      request(`${relay.httpUrl}/v1/sites/5/${path}`, { headers: { authorization: `Bearer ${relay.apiKey}` } });
+    expectRefused(await ask("topics/news/history?filtr={}"), '"filtr"', '"filter"');
+    expectRefused(await ask("topics/news/history?Limit=5"), '"Limit"', '"limit"');
+    expectRefused(await ask("watched?topic=news&filters={}"), '"filters"', '"filter"');
+    expect((await ask("topics/news/history?limit=5&filter={}")).status).to.equal(200);
+  });
+
   it("and one of another type than JSON, is told what to send", async () => {
     const relay = await stage.relay();
     const send = (type: string | undefined, body: string | Uint8Array<ArrayBuffer> = '{"topic":"news"}'): Promise<Answer> =>

@@ -3,6 +3,7 @@ import { BellwireError, parseFilter, parseSite, parseTopic, type ParsedFilter, t
 import type { TopicLog } from "../stores/log.js";
 import { stringifyRaw } from "../connection/raw-json.js";
 import type { ApiKeys } from "./api-keys.js";
+import { requireKnown } from "./known-fields.js";
 import { historyOf, parseLimit, parseSince, type History, type HistoryQuery } from "./history.js";
 
 /** Who is present on a topic: each user once; anonymous visitors only count. */
@@ -31,6 +32,7 @@ export function registerReads(app: FastifyInstance, { keys, log, presence, watch
 
   app.get<OfTopic>("/v1/sites/:site/topics/:topic/history", { onRequest }, async ({ params, query }, reply) => {
     uncached(reply);
+    requireKnown(query, ["since", "limit", "filter"], "the query");
     const since = parseSince(one(query, "since"));
     const asked = { since, limit: parseLimit(one(query, "limit")), filter: parseFilterText(one(query, "filter")) };
     const history = await readHistory(log, parseSite(params.site), parseTopic(params.topic), asked);
@@ -46,6 +48,7 @@ export function registerReads(app: FastifyInstance, { keys, log, presence, watch
 
   app.get<Site>("/v1/sites/:site/watched", { onRequest }, async ({ params, query }, reply): Promise<{ watched: boolean }> => {
     uncached(reply);
+    requireKnown(query, ["topic", "filter"], "the query");
     const [site, topic] = [parseSite(params.site), parseTopic(one(query, "topic"))];
     const filter = parseFilterText(one(query, "filter"));
     if (watched === undefined) throw new BellwireError("unsupported", "This relay can't tell who watches");
