@@ -109,7 +109,8 @@ function open(client: Client, { topic, filter, replay }: Held["plan"], record: S
     const at = Date.now();
     if (event.resync === true) record.heard.push({ kind: "resync", at, topic: event.topic });
     else {
-      const { epoch, offset, time, data } = event;
+      const { offset, time, data } = event;
+      const epoch = event.epoch.replace(/~$/, ""); // the mark of a position that is told while a failover may still cost messages
       record.heard.push({ kind: "message", at, topic: event.topic, epoch, offset, time, data, replay: event.replay });
     }
   };
