@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { parseFilter } from "@bellwire/protocol";
 import { Feeds } from "../../server/src/feed/feeds.js";
 import type { Feed } from "../../server/src/feed/feed.js";
+import { parseSince } from "../../server/src/http/history.js";
 import { MemoryLog } from "../../server/src/stores/memory/log.js";
 import type { Tail } from "../../server/src/stores/log.js";
 import { FeedHarness, Listener } from "./feed-harness.js";
@@ -68,6 +69,10 @@ describe("after a failover", () => {
     expect(a.heard.resyncs[1]).to.deep.equal({ epoch: `${log.epoch}`, offset: 0 });
     expect(at(`${log.epoch}~`), "was away").to.deep.equal({ messages: [], resync: true });
     expect(at(`${log.epoch}`), "was there").to.deep.equal({ messages: [], resync: false });
+  });
+
+  it("a client's position is one of the log's to those who ask for the history", () => {
+    for (const text of ["101~-7", "101-7"]) expect(parseSince(text), text).to.deep.equal({ epoch: "101", offset: 7 });
   });
 
   it("messages meanwhile come under the position that clients were told", async () => {

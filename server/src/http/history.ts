@@ -1,5 +1,6 @@
 import { BellwireError, filterMatches, isEpoch, isOffset, type ParsedFilter, type Position } from "@bellwire/protocol";
 import { Message } from "../feed/message.js";
+import { unmarked } from "../feed/unsettled.js";
 import type { Tail } from "../stores/log.js";
 
 export const HISTORY_LIMITS = { messages: 1000, byDefault: 100 } as const;
@@ -37,7 +38,10 @@ export function parseSince(text: string | undefined): Position | undefined {
   if (text === undefined) return undefined;
   const at = text.lastIndexOf("-");
   const [epoch, offset] = [text.slice(0, Math.max(0, at)), text.slice(at + 1)];
-  if (at >= 0 && isEpoch(epoch) && /^\d{1,16}$/.test(offset) && isOffset(Number(offset))) return { epoch, offset: Number(offset) };
+  if (at >= 0 && isEpoch(epoch) && /^\d{1,16}$/.test(offset) && isOffset(Number(offset))) {
+    const position = { epoch, offset: Number(offset) };
+    return unmarked(position) ?? position; // a client's, it may be
+  }
   throw new BellwireError("bad-request", "since is a position, <epoch>-<offset>; leave it out to get the newest messages");
 }
 
