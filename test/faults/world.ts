@@ -27,6 +27,9 @@ export interface WorldOptions {
   readonly program?: readonly string[];
 }
 
+/** Every so many clients subscribe by server-sent events. */
+const EVENTS_EVERY = 3;
+
 /** A client, and the line that it comes over. */
 export interface Caller {
   readonly client: string;
@@ -131,7 +134,9 @@ export class World {
     const subscriptions = drawSubscriptions(this.plan, this.random);
     const url = `ws://127.0.0.1:${line.port}`;
     const fleet = remote ? (this.remote as RemoteFleet) : this.fleet;
-    fleet.add({ client: caller.client, site, url, appKey, subscriptions, recovery: this.#options.recovery ?? true });
+    const recovery = this.#options.recovery ?? true;
+    const wire = this.callers.length % EVENTS_EVERY === 0 ? "events" : "socket";
+    fleet.add({ client: caller.client, site, url, appKey, subscriptions, wire, recovery });
     return caller;
   }
 

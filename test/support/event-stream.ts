@@ -1,3 +1,4 @@
+import { EventReader } from "./event-reader.js";
 import { connectToken } from "./tokens.js";
 
 export interface StreamEvent {
@@ -35,17 +36,11 @@ export interface StreamOptions {
 export class EventStream {
   readonly response: Response;
   readonly events: StreamEvent[] = [];
-  /** Every `retry` that came. */
-  readonly retries: number[] = [];
-  comments = 0;
-  lastEventId = "";
+  readonly #reader = new EventReader();
   /** Resolves when the stream has ended, in whatever way. */
   readonly ended: Promise<void>;
   readonly #abort: AbortController;
   readonly #waiting = new Set<() => void>();
-  #event = "";
-  #data: string[] = [];
-
   static async open(options: StreamOptions): Promise<EventStream> {
     const { url, appKey, site = "5", subscribe, claims = {}, lastEventId, headers = {}, query = {} } = options;
     const token = options.token === undefined ? connectToken(appKey, { site, ...claims }) : options.token;
@@ -77,6 +72,19 @@ export class EventStream {
     return ((await this.response.json()) as { error: { code: string; message: string; retry: string } }).error;
   }
 
+  get lastEventId(): string {
+    return this.#reader.id;
+  }
+
+  /** Every `retry` that came. */
+  get retries(): readonly number[] {
+    return this.#reader.retries;
+  }
+
+  get comments(): number {
+    return this.#reader.comments;
+  }
+
   get messages(): Message[] {
     return this.named("message") as unknown as Message[];
   }
@@ -105,36 +113,16 @@ export class EventStream {
   async #read(): Promise<void> {
     if (!this.isStream || this.response.body === null) return;
     const decoder = new TextDecoder();
-    let rest = "";
     try {
       for await (const chunk of this.response.body) {
-        const lines = (rest + decoder.decode(chunk as Uint8Array, { stream: true })).split("\n");
-        rest = lines.pop() as string;
-        for (const line of lines) this.#line(line);
+        for (const { event, data: text, id } of this.#reader.read(decoder.decode(chunk as Uint8Array, { stream: true }))) {
+          if (text !== "") this.events.push({ event, id, data: JSON.parse(text) as Record<string, unknown>, text });
+        }
         for (const look of this.#waiting) look();
       }
     } finally {
       for (const look of this.#waiting) look();
     }
-  }
-
-  #line(line: string): void {
-    if (line === "") return this.#dispatch();
-    const [name = "", value = ""] = line.split(/: ?(.*)/s);
-    if (name === "") this.comments++;
-    else if (name === "event") this.#event = value;
-    else if (name === "data") this.#data.push(value);
-    else if (name === "id") this.lastEventId = value;
-    else if (name === "retry") this.retries.push(Number(value));
-    else throw new Error(`No field of an event: ${line}`);
-  }
-
-  #dispatch(): void {
-    const [event, text] = [this.#event, this.#data.join("\n")];
-    this.#event = "";
-    this.#data = [];
-    if (text === "") return;
-    this.events.push({ event: event || "message", id: this.lastEventId, data: JSON.parse(text) as Record<string, unknown>, text });
   }
 
   close(): void {

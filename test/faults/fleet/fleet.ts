@@ -1,5 +1,6 @@
 import { createClient, type Client, type Message, type Resync, type Subscription } from "@bellwire/client";
 import { connectToken } from "../../support/tokens.js";
+import { EventClient } from "./event-client.js";
 import type { ClientRecord, Filter, FleetRecord, SubscriptionRecord } from "../record.js";
 
 /** One client, as JSON: a fleet may live in another process. */
@@ -9,6 +10,8 @@ export interface ClientPlan {
   readonly url: string;
   readonly appKey: string;
   readonly subscriptions: readonly { readonly topic: string; readonly filter: Filter; readonly replay: boolean }[];
+  /** What it subscribes over. */
+  readonly wire: "socket" | "events";
   /** False: it comes back with subscriptions made anew, as if it had never been there. For showing that the checker checks. */
   readonly recovery: boolean;
 }
@@ -29,9 +32,12 @@ interface Member {
   startingOver: boolean;
 }
 
-/** Real clients of the client package, and a record of all that they hear. */
+const NOTHING_YET = { confirmed: undefined, ended: undefined, error: undefined } as const;
+
+/** Real clients of the client package, others of server-sent events, and a record of all that they hear. */
 export class Fleet {
   readonly #members = new Map<string, Member>();
+  readonly #streams = new Map<string, EventClient>();
   readonly #record: { clients: ClientRecord[]; subscriptions: SubscriptionRecord[] } = { clients: [], subscriptions: [] };
 
   get record(): FleetRecord {
@@ -41,6 +47,7 @@ export class Fleet {
   add(plan: ClientPlan): void {
     const record: ClientRecord = { client: plan.client, site: plan.site, states: [], errors: [] };
     this.#record.clients.push(record);
+    if (plan.wire === "events") return this.#stream(plan, record);
     const { site, url, appKey } = plan;
     const claims = { site, sub: plan.client, sid: `session of ${plan.client}`, grants: [{ topic: "*" }] };
     const client = createClient({
@@ -61,19 +68,24 @@ export class Fleet {
     if (!plan.recovery) client.onState((state) => state === "waiting" && this.#startOver(member));
   }
 
-  #subscribe({ plan: { client: name, site }, client }: Member, plan: Held["plan"]): Held {
-    const { topic, filter } = plan;
-    const record: SubscriptionRecord = {
-      client: name,
+  #stream(plan: ClientPlan, record: ClientRecord): void {
+    const { client, site } = plan;
+    const held = plan.subscriptions.map(({ topic, filter }): SubscriptionRecord => ({
+      client,
       site,
       topic,
       filter,
       asked: Date.now(),
-      confirmed: undefined,
-      ended: undefined,
-      error: undefined,
+      ...NOTHING_YET,
       heard: [],
-    };
+    }));
+    this.#record.subscriptions.push(...held);
+    this.#streams.set(client, new EventClient(plan, record, held));
+  }
+
+  #subscribe({ plan: { client: name, site }, client }: Member, plan: Held["plan"]): Held {
+    const { topic, filter } = plan;
+    const record: SubscriptionRecord = { client: name, site, topic, filter, asked: Date.now(), ...NOTHING_YET, heard: [] };
     this.#record.subscriptions.push(record);
     return { plan, record, subscription: open(client, plan, record) };
   }
@@ -93,6 +105,7 @@ export class Fleet {
 
   /** Ends one subscription of a client. */
   end(client: string, index: number): void {
+    this.#streams.get(client)?.end(index);
     const held = this.#members.get(client)?.held[index];
     if (held === undefined || held.record.ended !== undefined) return;
     held.subscription.unsubscribe();
@@ -101,6 +114,7 @@ export class Fleet {
 
   close(): void {
     for (const { client } of this.#members.values()) client.close();
+    for (const stream of this.#streams.values()) stream.close();
   }
 }
 
