@@ -32,6 +32,8 @@ export class EventWire implements Wire {
 
   constructor(response: ServerResponse, onEnded: (error: BellwireError) => void) {
     this.#response = response;
+    // Of a peer that is gone: `close` says so too.
+    response.on("error", () => undefined);
     this.#onEnded = onEnded;
   }
 
