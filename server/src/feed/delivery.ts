@@ -48,6 +48,9 @@ function deliverRoom(room: Room, merging: number | undefined, encode: Encode): v
   const frames = new Frames((codec) => encode(codec, batch));
   const guarded = batch.some((message) => message.except !== undefined);
   const end = (batch[batch.length - 1] as Message).offset;
+  // Mostly all are of one kind.
+  let codec: Codec | undefined;
+  let frame: Frame | undefined;
   // By index and from a copy of nothing: a socket closed as slow leaves its seat later, never inside send.
   for (let i = 0; i < seats.length; i++) {
     const member = (seats[i] as (typeof seats)[number]).member;
@@ -56,8 +59,9 @@ function deliverRoom(room: Room, merging: number | undefined, encode: Encode): v
     if (guarded) send(member, batch, frames, encode);
     else {
       const { recipient } = member;
+      if (recipient.codec !== codec) frame = frames.for((codec = recipient.codec));
       member.told = end;
-      recipient.send(frames.for(recipient.codec));
+      recipient.send(frame as Frame);
     }
   }
 }
