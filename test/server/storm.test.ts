@@ -66,11 +66,11 @@ describe("a relay that is killed under 2,000 clients of three subscriptions each
       site: "5",
       getConnectionToken: () => {
         tokens++;
-        return connectToken(APP_KEY);
+        return connectToken(APP_KEY, { sub: `user-${i}`, sid: `session-${i}` });
       },
       getSubscribeToken: (requests) => {
         tokens++;
-        return subscribeToken(APP_KEY, { grants: requests });
+        return subscribeToken(APP_KEY, { sub: `user-${i}`, sid: `session-${i}`, grants: requests });
       },
       reconnect: { delays: [500, 1000, 2000] },
     });

@@ -8,6 +8,7 @@ import { emptyFile, readConfigFile, type FileConfig, readInlineConfig, type File
 import { ConfigError, Reader, type Environment } from "./reader.js";
 import { redisSettings, type RedisSettings } from "./redis.js";
 import { FileSettings, type Settings } from "./settings.js";
+import { trustedProxies, type TrustedProxies } from "./trusted-proxies.js";
 
 export interface ApiKey {
   readonly key: string;
@@ -32,6 +33,7 @@ export interface Config {
   /** undefined: in memory. */
   readonly redis: RedisSettings | undefined;
   readonly origins: AllowedOrigins;
+  readonly proxies: TrustedProxies;
   readonly hooks: HookSettings;
   /** Whether every user and session has a personal topic. */
   readonly personal: boolean;
@@ -73,6 +75,7 @@ export function readConfig(env: Environment, inline?: FileInput): Config {
     apiKeys: apiKeys(read, file, production, notices),
     redis: redisSettings(env, file.redis),
     origins: allowed,
+    proxies: trustedProxies(read.list("REALTIME_TRUSTED_PROXIES") ?? []),
     hooks: file.hooks,
     limits: file.limits,
     ticketLife: file.tickets.life / 1000,

@@ -99,6 +99,12 @@ const fileSchema = z.strictObject({
       questionsPerSecond: siteLimits.questionsPerSecond.default(100),
       siteQuestionsPerSecond: siteLimits.siteQuestionsPerSecond.default(1000),
       waitingBytes: z.int().min(65_536).default(4_194_304).describe("Bytes that may wait for one socket before it is closed as slow"),
+      connections: z.int().min(1).default(100_000).describe("Of one site, on one relay"),
+      connectionsPerUser: z.int().min(1).default(1000).describe("Of one user of a site, on one relay"),
+      connectionsPerSession: z.int().min(1).default(500).describe("Of one session of a site, on one relay"),
+      connectionsPerAddress: z.int().min(1).default(1000).describe("Of one address, on one relay and all sites"),
+      handshakesPerSecond: z.int().min(1).default(100).describe("Connections begun from one address; ten times as many may come at once"),
+      waitingPerAddress: z.int().min(1).default(500).describe("Connections from one address that are open and not admitted yet"),
     })
     .prefault({}),
   hooks: hooks.prefault({}),

@@ -14,7 +14,9 @@ export interface Readiness {
 export function registerHealth(app: FastifyInstance, readiness: () => Readiness): void {
   app.get("/healthz", async () => ({ status: "alive" }));
 
-  app.all(TURNED_AWAY, async () => {
+  app.all<{ Querystring: { after?: string } }>(TURNED_AWAY, async ({ query }) => {
+    const after = Number(query.after);
+    if (after > 0) throw new BellwireError("limit", "Too many connections from this address", { after });
     throw new BellwireError("draining", "The relay is going away: connect to another one");
   });
 

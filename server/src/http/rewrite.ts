@@ -1,15 +1,16 @@
-import type { Server } from "node:http";
+import { STATUS_CODES, type IncomingMessage, type Server } from "node:http";
+import type { BellwireError } from "@bellwire/protocol";
 
 export interface Rewriting {
   /** The path of the public URL, e.g. `/ws`: requests are answered with and without it. */
   readonly prefix: string;
-  /** Whether new sockets are turned away now. */
-  readonly turnsAway: () => boolean;
+  /** Asked once for each request that would open a new session: why it may not. */
+  readonly turnsAway: (request: IncomingMessage) => BellwireError | undefined;
   /** Told of each WebSocket that was; what else is turned away is answered by the app. */
-  readonly onTurnedAway?: () => void;
+  readonly onTurnedAway?: (error: BellwireError) => void;
 }
 
-/** Answers 503, as a route of the app. */
+/** Says why a new session is refused, as a route of the app: `draining`, or `limit` where the query has `after`, in milliseconds. */
 export const TURNED_AWAY = "/.turned-away";
 
 const PATH = "/socket.io/";
@@ -17,22 +18,26 @@ const PATH = "/socket.io/";
 /**
  * Looks at each request before anybody else does. A draining relay answers whoever opens a new session with HTTP 503: a refusal
  * inside the Socket.IO connection is too late for a balancer, which could have gone to another relay, and a client does not
- * retry it by itself. Sessions that are open go on.
+ * retry it by itself. Who is over a limit gets 429, and nothing is built for it. Sessions that are open go on.
  */
 export function rewriteRequests(server: Server, { prefix, turnsAway, onTurnedAway }: Rewriting): void {
-  const rewrite = (request: { url?: string | undefined }): void => {
+  const rewrite = (request: IncomingMessage): BellwireError | undefined => {
     const url = withoutPrefix(request.url ?? "/", prefix);
-    request.url = turnsAway() && opensSession(url) ? TURNED_AWAY : url;
+    const refused = opensSession(url) ? turnsAway(request) : undefined;
+    request.url = refused === undefined ? url : refused.code === "limit" ? `${TURNED_AWAY}?after=${refused.after ?? 0}` : TURNED_AWAY;
+    return refused;
   };
   server.prependListener("request", rewrite);
   // Without a taker of upgrades Node answers them as ordinary requests; with a listener of ours alone they would hang.
   if (server.listenerCount("upgrade") === 0) return;
   server.prependListener("upgrade", (request, socket) => {
-    rewrite(request);
+    const refused = rewrite(request);
+    if (refused === undefined) return;
     // engine.io ignores an upgrade of another path, and nobody else answers one.
-    if (request.url !== TURNED_AWAY) return;
-    onTurnedAway?.();
-    socket.end("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    onTurnedAway?.(refused);
+    const retryAfter = refused.after === undefined ? "" : `Retry-After: ${Math.ceil(refused.after / 1000)}\r\n`;
+    const head = `HTTP/1.1 ${refused.status} ${STATUS_CODES[refused.status]}\r\n${retryAfter}`;
+    socket.end(`${head}Connection: close\r\nContent-Length: 0\r\n\r\n`);
   });
 }
 

@@ -24,6 +24,8 @@ import { Stats } from "../observe/stats.js";
 import { Rotation } from "../pacing/rotation.js";
 import type { Connection } from "../connection/connection.js";
 import type { Reception } from "../connection/reception.js";
+import { Seats } from "../connection/seats.js";
+import { Addresses } from "../socket/addresses.js";
 import { Gateway } from "../socket/gateway.js";
 import { isAllowedOrigin } from "../http/origins.js";
 import { isEventsPath, registerEvents } from "../sse/events.js";
@@ -67,6 +69,7 @@ export class Relay {
   readonly #farewell: Farewell = new Farewell();
   readonly #takesConnections: RelayOptions["takesConnections"];
   readonly #server: HttpServer | undefined;
+  readonly #addresses: Addresses;
   readonly #stall: StallWatch = new StallWatch();
   readonly #turns: TurnWatch = new TurnWatch();
   readonly #timers: NodeJS.Timeout[] = [];
@@ -82,6 +85,11 @@ export class Relay {
     const parts = createParts({ config, id, stats, metrics: this.#metrics, logger, timing, hooks, onFatal });
     this.#parts = parts;
     const refused = (code: Code): void => stats.refusedRequests.add(code);
+    this.#addresses = new Addresses({
+      proxies: config.proxies,
+      limits: config.limits,
+      onUntrusted: (proxy) => logger.warn(untrustedProxy(proxy)),
+    });
     this.#app = createApp(logger, refused);
     this.#internal = config.internalPort === undefined ? undefined : createApp(logger, refused);
     for (const app of this.#apps) registerHealth(app, () => this.readiness());
@@ -94,6 +102,8 @@ export class Relay {
         admission,
         subscriptions,
         logger,
+        addresses: this.#addresses,
+        seats: new Seats(() => config.limits),
         origins: config.origins,
         maxFrameBytes: MAX_FRAME_BYTES,
         settings: config.settings,
@@ -109,8 +119,8 @@ export class Relay {
     // After the gateway, which puts itself before every listener that is there.
     rewriteRequests(this.#app.server, {
       prefix: this.#prefix,
-      turnsAway: () => this.gateway !== undefined && parts.drain.refusal !== undefined,
-      onTurnedAway: () => refused("draining"),
+      turnsAway: (request) => (this.gateway === undefined ? undefined : (parts.drain.refusal ?? this.#addresses.knock(request))),
+      onTurnedAway: ({ code }) => refused(code),
     });
   }
 
@@ -312,6 +322,11 @@ export class Relay {
 /** Whether the answer to a request waits for something to be told: the relay ends it by itself when it leaves. */
 function staysOpen(url: string): boolean {
   return isSocketPath(url) || isEventsPath(url);
+}
+
+function untrustedProxy(address: string): string {
+  const remedy = `to tell its clients apart, add it to REALTIME_TRUSTED_PROXIES=${address}`;
+  return `${address} names its clients in X-Forwarded-For, and is not trusted to: ${remedy}`;
 }
 
 function portOf(app: FastifyInstance): number {

@@ -1,8 +1,8 @@
-import type { IncomingMessage } from "node:http";
 import type { Server, Socket } from "socket.io";
 import { BellwireError, siteOfNamespace } from "@bellwire/protocol";
 import { CONTROL_NAMESPACE } from "@bellwire/emitter/redis";
 import { Rate } from "../pacing/rate.js";
+import type { Addresses } from "./addresses.js";
 import type { BoundedWebSocket } from "./bounded-websocket.js";
 import { UNREAD_BEFORE_ADMISSION } from "./bounded-websocket.js";
 import { cutOff, setLargestBody, waitingPackets } from "./engine-internals.js";
@@ -38,6 +38,8 @@ interface Visit {
   admitted: boolean;
   others: Rate | undefined;
   sentAway: boolean;
+  /** Where it comes from, if that can be told. */
+  readonly address: string | undefined;
   /** Gives back its place among those that wait. */
   leave: (() => void) | undefined;
 }
@@ -49,8 +51,7 @@ export interface DoorstepOptions {
   readonly maxWaitingBytes: number;
   /** Told of each refusal given here. */
   readonly onRefused: (error: BellwireError) => void;
-  /** Told of each newcomer; what it returns is called once when that is admitted or gone. */
-  readonly onArrival?: (request: IncomingMessage) => () => void;
+  readonly addresses: Pick<Addresses, "of" | "arrive">;
   readonly now?: () => number;
 }
 
@@ -107,7 +108,8 @@ export class Doorstep {
   }
 
   #arrived(conn: EngineSocket): void {
-    const leave = this.#options.onArrival?.(conn.request);
+    const { addresses } = this.#options;
+    const address = addresses.of(conn.request);
     const visit: Visit = {
       since: this.#now(),
       messages: 0,
@@ -116,10 +118,11 @@ export class Doorstep {
       admitted: false,
       others: undefined,
       sentAway: false,
+      address,
       leave: undefined,
     };
     (conn as Visited)[VISIT] = visit;
-    this.#wait(conn, visit, leave);
+    this.#wait(conn, visit, addresses.arrive(address));
     this.#bound(conn);
     conn.on("packet", this.#onPacket as never);
     if (conn.transport.name !== "polling") return;
@@ -127,14 +130,14 @@ export class Doorstep {
     conn.once("upgrade", this.#onUpgrade);
   }
 
-  #wait(conn: EngineSocket, visit: Visit, leave: (() => void) | undefined): void {
+  #wait(conn: EngineSocket, visit: Visit, leave: () => void): void {
     this.#waiting.add(conn);
     const gone = (): void => visit.leave?.();
     visit.leave = (): void => {
       visit.leave = undefined;
       conn.removeListener("close", gone);
       this.#waiting.delete(conn);
-      leave?.();
+      leave();
     };
     conn.once("close", gone);
   }
@@ -217,6 +220,11 @@ export class Doorstep {
     this.#bound(conn);
   }
 
+  /** Where a connection comes from, if that can be told. */
+  addressOf(conn: EngineSocket): string | undefined {
+    return visitOf(conn)?.address;
+  }
+
   /** It has left its site, with or without its transport. Without one it has as long as at first. */
   left(conn: EngineSocket): void {
     const visit = visitOf(conn);
@@ -224,7 +232,7 @@ export class Doorstep {
     if (visit.admitted) visit.namespace = undefined;
     visit.admitted = false;
     visit.since = this.#now();
-    this.#wait(conn, visit, undefined);
+    this.#wait(conn, visit, this.#options.addresses.arrive(visit.address));
   }
 
   /** Ends those that were not admitted in time. */

@@ -9,6 +9,7 @@ import type { Logger } from "../observe/logger.js";
 import { encodesRaw } from "../connection/raw-json.js";
 import type { ClientCalls } from "../connection/client-calls.js";
 import { Connection } from "../connection/connection.js";
+import type { Addresses } from "./addresses.js";
 import { BoundedWebSocketServer } from "./bounded-websocket.js";
 import { Dispatcher, type Handler } from "./dispatch.js";
 import { Doorstep } from "./doorstep.js";
@@ -22,6 +23,7 @@ import { refresh, type RefreshOptions } from "../connection/refresh.js";
 import { Refusals } from "./refusals.js";
 import { RoomlessAdapter } from "./roomless-adapter.js";
 import { SocketWire } from "./socket-wire.js";
+import type { Seats, Sitter } from "../connection/seats.js";
 import type { Subscriptions } from "../connection/subscriptions.js";
 
 export interface GatewayOptions {
@@ -32,6 +34,8 @@ export interface GatewayOptions {
   /** Of sites that have none of their own; for the log. */
   readonly origins: AllowedOrigins;
   readonly settings: Settings;
+  readonly addresses: Addresses;
+  readonly seats: Seats;
   /** Bytes of the largest frame or request body a client may send. */
   readonly maxFrameBytes: number;
   readonly calls: ClientCalls;
@@ -105,6 +109,7 @@ export class Gateway {
     this.#io.engine.on("connection_error", ({ message }: { message: string }) => this.#reception.refusedHandshake(message));
     encodesRaw(this.#io.encoder);
     this.#doorstep = new Doorstep(this.#io, {
+      addresses: options.addresses,
       maxFrameBytes: options.maxFrameBytes,
       maxWaitingBytes: this.#reception.maxWaitingBytes,
       onRefused: (error) => void this.#reception.refused(error),
@@ -169,7 +174,9 @@ export class Gateway {
       if (!isAllowedOrigin(this.#options.settings.of(site).origins, headers.origin)) {
         throw new BellwireError("forbidden", "Pages of this origin may not connect to this site: its origins do not list it");
       }
-      socket.data = await this.#reception.admit(site, { id: socket.id, auth, headers });
+      const admitted = await this.#reception.admit(site, { id: socket.id, auth, headers });
+      this.#seat(socket, admitted.admitted.permit);
+      socket.data = admitted;
       corkWrites(socket.conn); // socket.io's own answer and our hello: one write
     } catch (error) {
       if (first) this.#taken.delete(client);
@@ -177,6 +184,16 @@ export class Gateway {
     } finally {
       this.#namespaces.entered(nsp);
     }
+  }
+
+  /** Takes a place for a socket that is to be admitted. socket.io admits it in this turn of the event loop, or never. */
+  #seat(socket: Socket, permit: Sitter): void {
+    const { seats } = this.#options;
+    const address = this.#doorstep.addressOf(socket.conn);
+    seats.take(permit, address);
+    setImmediate(() => {
+      if (!(socket.data instanceof Connection)) seats.leave(permit, address);
+    });
   }
 
   #connected(socket: Socket): void {
@@ -199,6 +216,7 @@ export class Gateway {
   #gone(socket: Socket, reason: string): void {
     this.#reception.gone(socket.data as Connection, reason);
     this.#taken.delete(socket.client);
+    this.#options.seats.leave(socket.data as Connection, this.#doorstep.addressOf(socket.conn));
     this.#doorstep.left(socket.conn);
     this.#namespaces.reap(socket.nsp);
   }
