@@ -8,7 +8,7 @@ import { emptyFile, readConfigFile, type FileConfig, readInlineConfig, type File
 import { ConfigError, Reader, type Environment } from "./reader.js";
 import { redisSettings, type RedisSettings } from "./redis.js";
 import { FileSettings, type Settings } from "./settings.js";
-import { trustedProxies, type TrustedProxies } from "./trusted-proxies.js";
+import { trustedProxies } from "./trusted-proxies.js";
 
 export interface ApiKey {
   readonly key: string;
@@ -33,7 +33,8 @@ export interface Config {
   /** undefined: in memory. */
   readonly redis: RedisSettings | undefined;
   readonly origins: AllowedOrigins;
-  readonly proxies: TrustedProxies;
+  /** Addresses and networks of proxies; read them with `trustedProxies`. */
+  readonly proxies: readonly string[];
   readonly hooks: HookSettings;
   /** Whether every user and session has a personal topic. */
   readonly personal: boolean;
@@ -75,7 +76,7 @@ export function readConfig(env: Environment, inline?: FileInput): Config {
     apiKeys: apiKeys(read, file, production, notices),
     redis: redisSettings(env, file.redis),
     origins: allowed,
-    proxies: trustedProxies(read.list("REALTIME_TRUSTED_PROXIES") ?? []),
+    proxies: proxies(read),
     hooks: file.hooks,
     limits: file.limits,
     ticketLife: file.tickets.life / 1000,
@@ -84,6 +85,12 @@ export function readConfig(env: Environment, inline?: FileInput): Config {
   };
   requireLog(read, config, notices);
   return config;
+}
+
+function proxies(read: Reader): readonly string[] {
+  const list = read.list("REALTIME_TRUSTED_PROXIES") ?? [];
+  trustedProxies(list);
+  return list;
 }
 
 function requireLog(read: Reader, { production, redis, enabled }: Config, notices: string[]): void {

@@ -5,6 +5,7 @@ import type { FastifyInstance } from "fastify";
 import { filterObject, type Code } from "@bellwire/protocol";
 import type { Transport } from "@bellwire/emitter";
 import type { Config } from "../config/config.js";
+import { trustedProxies } from "../config/trusted-proxies.js";
 import type { ClusterCounts } from "../stores/counts.js";
 import type { Feeds } from "../feed/feeds.js";
 import type { LocalHooks } from "../hooks/local-hooks.js";
@@ -86,7 +87,7 @@ export class Relay {
     this.#parts = parts;
     const refused = (code: Code): void => stats.refusedRequests.add(code);
     this.#addresses = new Addresses({
-      proxies: config.proxies,
+      proxies: trustedProxies(config.proxies),
       limits: config.limits,
       onUntrusted: (proxy) => logger.warn(untrustedProxy(proxy)),
     });
