@@ -4,6 +4,7 @@ import { toBellwireError } from "../connection/failure.js";
 import type { Logger } from "../observe/logger.js";
 import { answerClientError } from "./client-error.js";
 import { Offered } from "./offered.js";
+import { boundRequests, HTTP_OPTIONS, PATIENCE } from "./patience.js";
 
 declare module "fastify" {
   interface FastifyInstance {
@@ -35,6 +36,9 @@ export function createApp(logger: Logger, refused?: (code: Code) => void): Fasti
     onProtoPoisoning: "ignore",
     onConstructorPoisoning: "ignore",
     forceCloseConnections: true,
+    http: HTTP_OPTIONS,
+    requestTimeout: PATIENCE.request,
+    connectionTimeout: PATIENCE.silence,
     clientErrorHandler: (error, socket) => answerClientError(error, socket, refused),
     // What still comes in while a relay closes is answered like everything else, or refused by what is closed already.
     return503OnClosing: false,
@@ -42,6 +46,7 @@ export function createApp(logger: Logger, refused?: (code: Code) => void): Fasti
     // Of requests that never reach the router, e.g. a URL that can't be decoded.
     frameworkErrors: (error, request, reply) => answer(error, request, reply),
   });
+  boundRequests(app);
   // JSON alone is taken: a body of another type gets the sentence that says so, not one about what was read from it.
   app.removeContentTypeParser("text/plain");
   const offered = new Offered();

@@ -16,6 +16,7 @@ import { registerControl } from "../http/control-api.js";
 import { registerBundle } from "../http/bundle.js";
 import { Farewell } from "../http/farewell.js";
 import { registerHealth, type Readiness } from "../http/health.js";
+import { mindTime } from "../http/patience.js";
 import { isSocketPath, rewriteRequests } from "../http/rewrite.js";
 import { createLogger, type Logger } from "../observe/logger.js";
 import type { Inspector } from "../observe/inspect.js";
@@ -208,6 +209,7 @@ export class Relay {
     if (this.#internal !== undefined) await listen(this.#internal, internalPort as number, host, "REALTIME_INTERNAL_PORT");
     if (this.#takesConnections !== undefined) {
       await this.#app.ready();
+      mindTime(this.#app.server);
       this.#takesConnections(this.#app.server, this.gateway);
       return;
     }
