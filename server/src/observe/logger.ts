@@ -26,8 +26,17 @@ export interface LoggerOptions {
   readonly write?: (line: string) => void;
 }
 
-const REPEAT_MS = 60_000;
+const MINUTE_MS = 60_000;
+/** Different lines of one kind in a minute. */
 const MOST_A_MINUTE = 100;
+/** Of those whose words strangers choose. */
+const MOST_OF_STRANGERS = 20;
+
+/** What one kind of line has said in the minute that began then. */
+interface Spoken {
+  since: number;
+  readonly lines: Set<string>;
+}
 
 export function createLogger(options: LoggerOptions = {}): Logger {
   const write = options.write ?? ((line: string) => process.stdout.write(`${line}\n`));
@@ -36,38 +45,47 @@ export function createLogger(options: LoggerOptions = {}): Logger {
     { base: { name: "realtime" }, formatters: { level: (label) => ({ level: label }) } },
     { write: (line) => write(line.trimEnd()) },
   );
-  const seen = new Set<string>();
-  let since = Number.NEGATIVE_INFINITY;
+  const spoken = new Map<string, Spoken>();
 
   const say = (level: "info" | "warn" | "error", message: string, fields: Record<string, unknown> = {}): void => {
     if (sentences) write(`[realtime] ${message}`);
     else json[level](fields, message);
   };
-  /** At most once a minute for the same words: a failing neighbour must not fill the disk. */
-  const sparsely = (level: "warn" | "error", message: string, fields: Record<string, unknown> = {}): void => {
+  /**
+   * At most once a minute for the same words: a failing neighbour must not fill the disk. Each kind has a budget of its own, so that
+   * none of them takes another's, least of all one whose words strangers choose that of what the operator has to know.
+   */
+  const sparsely = (kind: string, level: "warn" | "error", message: string, fields: Record<string, unknown> = {}): void => {
     const now = Date.now();
-    if (now - since >= REPEAT_MS) {
-      since = now;
-      seen.clear();
+    const mine = spoken.get(kind) ?? { since: now, lines: new Set<string>() };
+    spoken.set(kind, mine);
+    if (now - mine.since >= MINUTE_MS) {
+      mine.since = now;
+      mine.lines.clear();
     }
-    // Words that strangers choose, such as a page's origin, are bounded in number too.
-    if (seen.has(message) || seen.size >= MOST_A_MINUTE) return;
-    seen.add(message);
-    say(level, message, fields);
+    const most = kind === "origin" ? MOST_OF_STRANGERS : MOST_A_MINUTE;
+    if (mine.lines.has(message) || mine.lines.size > most) return;
+    mine.lines.add(message);
+    if (mine.lines.size <= most) say(level, message, fields);
+    else say(level, `${message} (for a minute, no more such lines: ${kind})`, fields);
   };
 
   return {
     listening: (port) => say("info", `WebSocket server listening on port ${port}`, { port }),
     redisConnected: (address) => say("info", `Connected to Redis at ${address}`, { address }),
-    redisTrouble: (error, stage) => sparsely("warn", `Redis (${stage}): ${describe(error)}`, { stage }),
+    redisTrouble: (error, stage) => sparsely(`redis ${stage}`, "warn", `Redis (${stage}): ${describe(error)}`, { stage }),
     counts: (counts) =>
       say("info", `Connections: ${counts.connections}, Subscriptions: ${counts.subscriptions}, Cached messages: ${counts.cached}`, counts),
-    warn: (message) => sparsely("warn", message),
+    warn: (message) => sparsely("warning", "warn", message),
     info: (message) => say("info", message),
-    originRefused: (origin, allowed) => sparsely("warn", `Refused a page from ${printable(origin)}; ${originRemedy(origin, allowed)}`),
+    originRefused: (origin, allowed) =>
+      sparsely("origin", "warn", `Refused a page from ${printable(origin)}; ${originRemedy(origin, allowed)}`),
     refused: (message, fields) => say("warn", printable(message), { ...fields }),
     failure: (stage, error) =>
-      sparsely("error", `${stage}: ${describe(error)}`, { stage, stack: error instanceof Error ? error.stack : undefined }),
+      sparsely(`failure ${stage}`, "error", `${stage}: ${describe(error)}`, {
+        stage,
+        stack: error instanceof Error ? error.stack : undefined,
+      }),
   };
 }
 
