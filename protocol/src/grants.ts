@@ -1,6 +1,6 @@
 import { BellwireError } from "./codes.js";
-import { parseFilter, type Filter, type ParsedFilter, type Scalar } from "./filter.js";
-import { asObject } from "./json.js";
+import { filterMatches, parseFilter, type Filter, type ParsedFilter, type Scalar } from "./filter.js";
+import { asObject, type JsonObject } from "./json.js";
 import { limits } from "./limits.js";
 import { isTopicPattern, topicMatches } from "./names.js";
 
@@ -8,11 +8,14 @@ import { isTopicPattern, topicMatches } from "./names.js";
 export interface Grant {
   readonly topic: string;
   readonly filter?: Filter;
+  /** Whether it may be published to as well, with data that the filter matches; where the topic takes publishes of clients. */
+  readonly publish?: boolean;
 }
 
 export interface ParsedGrant {
   readonly topic: string;
   readonly filter: ParsedFilter;
+  readonly publish?: true;
 }
 
 /** Reads a list of grants. @throws BellwireError `bad-request`; callers translate to their own code. */
@@ -27,7 +30,11 @@ export function parseGrant(value: unknown): ParsedGrant {
   if (source === undefined || !isTopicPattern(source.topic)) {
     throw new BellwireError("bad-request", "A grant is {topic, filter}: a topic name, or a prefix that ends in *");
   }
-  return { topic: source.topic, filter: parseFilter(source.filter) };
+  const { topic, publish } = source;
+  if (publish !== undefined && publish !== null && typeof publish !== "boolean") {
+    throw new BellwireError("bad-request", "publish in a grant is true or false");
+  }
+  return { topic, filter: parseFilter(source.filter), ...(publish === true ? { publish } : {}) };
 }
 
 /**
@@ -42,6 +49,11 @@ export function grantCovers(grant: ParsedGrant, topic: string, filter: ParsedFil
     const allowed = grant.filter.values[i] as readonly Scalar[];
     return (filter.values[at] as readonly Scalar[]).every((value) => allowed.includes(value));
   });
+}
+
+/** Does this one grant allow to publish this? Its topic matches, it says so, and its filter matches the data. */
+export function grantPublishes(grant: ParsedGrant, topic: string, data: JsonObject): boolean {
+  return grant.publish === true && topicMatches(grant.topic, topic) && filterMatches(grant.filter, data);
 }
 
 /** A request is covered when one single grant covers it. */

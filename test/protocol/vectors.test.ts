@@ -5,6 +5,7 @@ import { expect } from "chai";
 import {
   BellwireError,
   codes,
+  grantPublishes,
   grantsCover,
   filterMatches,
   filterObject,
@@ -48,6 +49,14 @@ function outcome<T>(run: () => T): { value: T } | { error: string } {
     if (error instanceof BellwireError) return { error: error.code };
     throw error;
   }
+}
+
+interface Publishing {
+  readonly name: string;
+  readonly grants: unknown;
+  readonly topic: string;
+  readonly data: JsonObject;
+  readonly publishes: boolean;
 }
 
 describe("the test vectors", () => {
@@ -99,6 +108,12 @@ describe("the test vectors", () => {
     for (const one of vectors<{ grants: unknown; topic: string; filter: unknown; covered: boolean }>("grants.json").cases) {
       it(one.name, () => {
         expect(grantsCover(parseGrants(one.grants), one.topic, parseFilter(one.filter))).to.equal(one.covered);
+      });
+    }
+    const { publishing } = vectors<never>("grants.json") as unknown as { publishing: Publishing[] };
+    for (const { name, grants, topic, data, publishes } of publishing) {
+      it(`of publishing: ${name}`, () => {
+        expect(parseGrants(grants).some((grant) => grantPublishes(grant, topic, data))).to.equal(publishes);
       });
     }
   });

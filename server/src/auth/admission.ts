@@ -4,9 +4,11 @@ import {
   grantsCover,
   filterObject,
   parseConnectClaims,
+  parseFilter,
   parseSubscribeClaims,
   readSubscribeClaims,
   SUBSCRIBE_AUDIENCE,
+  type JsonObject,
   type ParsedFilter,
   type SubscribePermit,
 } from "@bellwire/protocol";
@@ -15,10 +17,13 @@ import type { Holder, Permit, Scope } from "../revocations/revocation.js";
 import type { Revocations } from "../revocations/revocations.js";
 import { Clocks } from "./clocks.js";
 import type { Keyring } from "./keyring.js";
-import { authoritiesFor, dated, relisted, type ConnectionPermit } from "./permits.js";
+import { authoritiesFor, dated, publishingFor, relisted, type ConnectionPermit } from "./permits.js";
 import type { SubscriptionProof, TicketedProof, Tickets } from "./tickets.js";
 import { toBellwireError } from "../connection/failure.js";
 import { isFor, verifyToken } from "./tokens.js";
+
+/** A revocation of any part of a topic ends what allowed to publish there. */
+const EVERYTHING = parseFilter({});
 
 /** What of a subscription has to be allowed. */
 export interface SubscriptionQuestion {
@@ -241,6 +246,12 @@ export class Admission {
       if (!hasToken && !this.#hooks.features.includes("subscribe")) throw error;
       return undefined;
     }
+  }
+
+  /** Whether the connection's own grants allow it to publish this. */
+  mayPublish(visitor: Visitor, topic: string, data: JsonObject): boolean {
+    const scope = { topic, filter: EVERYTHING };
+    return publishingFor(visitor.permit, topic, data).some((by) => !this.#revocations.refuses(visitor, by, scope));
   }
 
   async #byHook(visitor: Visitor, { topic, filter, ticket }: SubscriptionQuestion): Promise<AdmittedSubscription> {

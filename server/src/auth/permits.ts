@@ -1,4 +1,4 @@
-import { grantCovers, type ConnectPermit, type ParsedFilter, type ParsedGrant } from "@bellwire/protocol";
+import { grantCovers, grantPublishes, type ConnectPermit, type JsonObject, type ParsedFilter, type ParsedGrant } from "@bellwire/protocol";
 import type { Permit } from "../revocations/revocation.js";
 
 /** A grant, or a subscription that a token lists, with the authorization that it goes back to where that is not its connection's. */
@@ -40,6 +40,11 @@ export function authoritiesFor(permit: ConnectionPermit, topic: string, filter: 
     if (!found.some((one) => isSame(one, by)) && grantCovers(grant, topic, filter)) found.push(by);
   }
   return found.sort((a, b) => b.iat - a.iat);
+}
+
+/** What allows a connection to publish this by its own grants. */
+export function publishingFor(permit: ConnectionPermit, topic: string, data: JsonObject): Permit[] {
+  return permit.grants.filter((grant) => grantPublishes(grant, topic, data)).map((grant) => authorityOf(grant, permit));
 }
 
 export function isSame(one: Permit, other: Permit): boolean {

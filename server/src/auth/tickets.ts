@@ -189,8 +189,8 @@ function parse(body: string): ConnectionBody {
   return JSON.parse(Buffer.from(body, "base64url").toString()) as ConnectionBody;
 }
 
-function grantObject({ topic, filter, authorized }: DatedGrant): GrantBody {
-  const grant = { topic, filter: filterObject(filter) };
+function grantObject({ topic, filter, publish, authorized }: DatedGrant): GrantBody {
+  const grant = { topic, filter: filterObject(filter), ...(publish === true ? { publish } : {}) };
   return authorized === undefined ? grant : { ...grant, a: authorized.iat, j: authorized.jti };
 }
 

@@ -12,7 +12,12 @@ const signingKey = z.union([z.string(), z.strictObject({ key: z.string(), kid: z
 /** One topic's options. Add a new option here and to `TopicSettings`, where everybody asks for it. */
 const topic = z.strictObject({
   log: z.strictObject({ messages: z.int().min(1).max(100_000).default(1000), age: duration.default(DAY_MS) }).optional(),
-  publish: z.boolean().default(false).describe("Whether clients may publish; with a publish hook, that is asked too"),
+  publish: z
+    .union([z.boolean(), z.literal("anyone")])
+    .default(false)
+    .describe(
+      "Whether clients may publish, by a grant or where the publish hook says yes; `anyone`: without either, unless there is a hook",
+    ),
   presence: z
     .union([z.boolean(), z.literal("count")])
     .default(false)

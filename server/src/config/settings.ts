@@ -9,8 +9,8 @@ import type { FileConfig } from "./file.js";
 export interface TopicSettings {
   /** How much its log keeps. */
   readonly log: LogLimits;
-  /** Whether clients may publish. */
-  readonly publish: boolean;
+  /** Whether clients may publish, by a grant or a hook's yes; `anyone`: without either. */
+  readonly publish: boolean | "anyone";
   /** Whether clients may see who is there; `count`: how many only. */
   readonly presence: boolean | "count";
 }
@@ -88,7 +88,7 @@ function siteSettings(fields: Omit<SiteSettings, "topic" | "offers">, rules: rea
   return {
     ...fields,
     offers: {
-      publish: rules.some(([, { publish }]) => publish),
+      publish: rules.some(([, { publish }]) => publish !== false),
       presence: rules.some(([, { presence }]) => presence !== false),
     },
     topic: (name) => {

@@ -1,7 +1,8 @@
 import { asObject, BellwireError, parseTopic, type JsonObject, type Position } from "@bellwire/protocol";
 import { encodeData, makePublication } from "@bellwire/emitter/publication";
 import type { Settings } from "../config/settings.js";
-import type { Hooks } from "../hooks/hooks.js";
+import { UNGRANTED, type Hooks } from "../hooks/hooks.js";
+import { ungranted } from "../hooks/ungranted.js";
 import type { TopicLog } from "../stores/log.js";
 import { appendCounted } from "../observe/counted-append.js";
 import type { Stats } from "../observe/stats.js";
@@ -12,6 +13,8 @@ export interface ClientCallsOptions {
   readonly log: Pick<TopicLog, "append">;
   readonly stats: Stats;
   readonly settings: Pick<Settings, "of">;
+  /** Do the connection's grants allow it to publish this? */
+  readonly mayPublish: (connection: Connection, topic: string, data: JsonObject) => boolean;
 }
 
 /** Calls that one connection may have under way. */
@@ -28,7 +31,8 @@ export class ClientCalls {
   }
 
   /**
-   * `publish({topic, data})`: where the topic allows it, after the publish hook if there is one.
+   * `publish({topic, data})`: where the topic allows it, and either a grant of the connection does too, or the publish hook says yes,
+   * or the topic is anyone's. Where there is a hook for the topic, that has the last word.
    * @returns where the message stands, or `{handled: true}` where the backend kept it to itself
    */
   async publish(connection: Connection, request: unknown): Promise<Position | { readonly handled: true }> {
@@ -42,11 +46,15 @@ export class ClientCalls {
   }
 
   async #publish(connection: Connection, topic: string, text: string): Promise<Position | { readonly handled: true }> {
-    const { hooks, log, stats, settings } = this.#options;
-    const asked = hooks.publish({ ...connection.asker, topic, data: JSON.parse(text) as JsonObject });
+    const { hooks, log, stats, settings, mayPublish } = this.#options;
+    const site = settings.of(connection.site);
+    const wanted = JSON.parse(text) as JsonObject;
+    const allowed = site.topic(topic).publish === "anyone" || mayPublish(connection, topic, wanted);
+    const asked = hooks.publish({ ...connection.asker, topic, data: wanted, ...(allowed ? {} : { [UNGRANTED]: true as const }) });
+    if (asked === undefined && !allowed) throw ungranted();
     const reply = asked === undefined ? undefined : await asked;
     if (reply?.handled === true) return { handled: true };
-    const data = reply?.data === undefined ? text : encodeData(reply.data, settings.of(connection.site).limits.dataBytes);
+    const data = reply?.data === undefined ? text : encodeData(reply.data, site.limits.dataBytes);
     const where = reply?.topic === undefined ? topic : parseTopic(reply.topic);
     return appendCounted(log, stats, "client", makePublication({ site: connection.site, topic: where, data }));
   }

@@ -1,6 +1,8 @@
 import { BellwireError, filterObject, type Grant, type JsonObject, type ParsedGrant } from "@bellwire/protocol";
+import { UNGRANTED } from "./hooks.js";
 import type { HookEvent, HookQuestions, HookReplies, PlainReplies } from "./plain.js";
 import { parseConnectReply, parsePublishReply, parseRefreshReply, parseRpcReply, parseSubscribeReply } from "./replies.js";
+import { ungranted } from "./ungranted.js";
 
 /** All that one event differs in from the others. */
 export interface EventKind<Event extends HookEvent> {
@@ -65,7 +67,10 @@ export const EVENTS: { readonly [Event in HookEvent]: EventKind<Event> } = {
   publish: {
     ask: ({ topic, data }, params) => ({ topic, params, data }),
     parse: parsePublishReply,
-    unasked: () => ({ data: undefined, topic: undefined, handled: false }),
+    unasked: (question) => {
+      if (question[UNGRANTED] === true) throw ungranted();
+      return { data: undefined, topic: undefined, handled: false };
+    },
     fallback: () => ({ data: undefined, topic: undefined, handled: false }),
     shared: false,
     by: "topic",

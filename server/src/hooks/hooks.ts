@@ -56,9 +56,13 @@ export interface SubscribeReply {
   readonly info: unknown;
 }
 
+/** Marks a publish that nothing but a hook may allow. A symbol: backends are not told, and a copy of the question keeps it. */
+export const UNGRANTED: unique symbol = Symbol("ungranted");
+
 export interface PublishQuestion extends Asker {
   readonly topic: string;
   readonly data: JsonObject;
+  readonly [UNGRANTED]?: true;
 }
 
 export interface PublishReply {

@@ -195,6 +195,7 @@ export function createParts({ config, id, stats, metrics, logger, timing = {}, h
     log: stores.log,
     stats,
     settings,
+    mayPublish: (connection, topic, data) => admission.mayPublish(connection, topic, data),
   });
   const drain = new Drain(connections);
   const reception = new Reception({
