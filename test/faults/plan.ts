@@ -1,4 +1,4 @@
-import type { ClientPlan } from "./fleet/fleet.js";
+import type { ClientPlan } from "./fleet/client-plan.js";
 import type { Random } from "./random.js";
 
 /** What a world is made of: the sites, the topics and who subscribes what. */

@@ -46,7 +46,7 @@ export class Listener implements Recipient {
 }
 
 /** A feed whose log is scripted by the test. */
-export class FeedHarness implements FeedHost {
+export class FeedHarness implements FeedHost<Feed> {
   readonly feed: Feed;
   hearing = true;
   epoch = "100";

@@ -1,6 +1,5 @@
 import type { Position } from "@bellwire/protocol";
 import type { Tail } from "../stores/log.js";
-import type { Feed } from "./feed.js";
 import type { Message } from "./message.js";
 import type { Ring } from "./ring.js";
 
@@ -8,7 +7,7 @@ import type { Ring } from "./ring.js";
 export type ResyncCause = "gap" | "epoch" | "degraded";
 
 /** What a feed needs of its relay. */
-export interface FeedHost {
+export interface FeedHost<Feed> {
   /** Reads the log, after a position or all of it; rejects where it can't be read now. */
   read(feed: Feed, since?: Position): Promise<Tail>;
   /** Reads the log's newest messages, at most `TAIL_MESSAGES`. */

@@ -58,10 +58,10 @@ export class Feed {
   #unsettled = false;
   #touched: Room[] = [];
   #telling: Telling | undefined;
-  readonly #host: FeedHost;
+  readonly #host: FeedHost<Feed>;
   readonly #shownTopic: string;
 
-  constructor(options: { site: string; topic: string; shownTopic: string; name: string; limits: LogLimits; host: FeedHost }) {
+  constructor(options: { site: string; topic: string; shownTopic: string; name: string; limits: LogLimits; host: FeedHost<Feed> }) {
     this.site = options.site;
     this.topic = options.topic;
     this.name = options.name;

@@ -14,7 +14,7 @@ export interface FeedsOptions {
   readonly log: TopicLog;
   /** How much each log keeps; default the same for all. */
   readonly limitsOf?: LogLimitsOf;
-  readonly observe: FeedHost["observe"];
+  readonly observe: FeedHost<Feed>["observe"];
   readonly inspect?: ((feed: Feed, message: Message) => void) | undefined;
   /** True where another server may take the log's place: with Sentinel, or on a Cluster. */
   readonly failover?: boolean;
@@ -75,7 +75,7 @@ class CurrentLimits implements LogLimits {
 }
 
 /** All feeds of a relay: opens and closes them, brings them what the log tells, and looks after those that nobody tells anything. */
-export class Feeds implements LogListener, FeedHost {
+export class Feeds implements LogListener, FeedHost<Feed> {
   readonly #feeds = new Map<string, Feed>();
   readonly #log: TopicLog;
   readonly #options: FeedsOptions;
@@ -166,7 +166,7 @@ export class Feeds implements LogListener, FeedHost {
     await feed.catchUp();
   }
 
-  // FeedHost
+  // FeedHost<Feed>
 
   async read({ site, topic }: Feed, since?: Position): Promise<Tail> {
     const tail = await this.#reads.take(since === undefined ? "long" : "short", site, () => this.#log.read(site, topic, since));
@@ -213,7 +213,7 @@ export class Feeds implements LogListener, FeedHost {
     return this.#ringBytes > RING_BUDGET ? RING_BYTES.scarce : RING_BYTES.ample;
   }
 
-  observe(event: Parameters<FeedHost["observe"]>[0], feed: Feed, cause?: ResyncCause): void {
+  observe(event: Parameters<FeedHost<Feed>["observe"]>[0], feed: Feed, cause?: ResyncCause): void {
     this.#options.observe(event, feed);
     if (cause === "epoch") this.#failOver(feed);
   }

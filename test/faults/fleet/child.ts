@@ -1,5 +1,6 @@
 /** A fleet in a process of its own, which can be stopped as a laptop sleeps. Talks to `remote.ts`. */
-import { Fleet, type ClientPlan } from "./fleet.js";
+import type { ClientPlan } from "./client-plan.js";
+import { Fleet } from "./fleet.js";
 
 export type Order = { readonly add: ClientPlan } | { readonly end: [client: string, index: number] } | { readonly report: number };
 

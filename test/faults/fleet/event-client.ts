@@ -3,7 +3,7 @@ import { EventReader } from "../../support/event-reader.js";
 import { connectToken } from "../../support/tokens.js";
 import { matches } from "../checker.js";
 import type { ClientRecord, SubscriptionRecord } from "../record.js";
-import type { ClientPlan } from "./fleet.js";
+import type { ClientPlan } from "./client-plan.js";
 
 /** A relay says something every 15 s. */
 const SILENCE_MS = 20_000;

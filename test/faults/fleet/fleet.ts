@@ -1,20 +1,8 @@
+import type { ClientPlan } from "./client-plan.js";
 import { createClient, type Client, type Message, type Resync, type Subscription } from "@bellwire/client";
 import { connectToken } from "../../support/tokens.js";
 import { EventClient } from "./event-client.js";
-import type { ClientRecord, Filter, FleetRecord, SubscriptionRecord } from "../record.js";
-
-/** One client, as JSON: a fleet may live in another process. */
-export interface ClientPlan {
-  readonly client: string;
-  readonly site: string;
-  readonly url: string;
-  readonly appKey: string;
-  readonly subscriptions: readonly { readonly topic: string; readonly filter: Filter; readonly replay: boolean }[];
-  /** What it subscribes over. */
-  readonly wire: "socket" | "events";
-  /** False: it comes back with subscriptions made anew, as if it had never been there. For showing that the checker checks. */
-  readonly recovery: boolean;
-}
+import type { ClientRecord, FleetRecord, SubscriptionRecord } from "../record.js";
 
 /** Quick, so that a round is not spent on waiting; the jitter is the client's own. */
 const DELAYS = [100, 200, 400, 800, 1500];

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { TYPESCRIPT } from "../../support/typescript.js";
 import type { FleetRecord } from "../record.js";
 import type { Order } from "./child.js";
-import type { ClientPlan } from "./fleet.js";
+import type { ClientPlan } from "./client-plan.js";
 
 const CHILD = fileURLToPath(new URL("./child.ts", import.meta.url));
 
