@@ -105,7 +105,10 @@ export function parseConnectClaims(payload: unknown, site: string, now: number):
 export function parseSubscribeClaims(payload: unknown, connection: Identity, now: number): SubscribePermit {
   const { user, session, ...permit } = readSubscribeClaims(payload, connection.site, now);
   if (user !== connection.user) throw new BellwireError("forbidden", "The subscribe token was issued to another user");
-  // Without a user only the session tells two visitors apart.
+  // Without a user only the session tells two visitors apart, and where there is none either, nothing does.
+  if (connection.user === "" && connection.session === "") {
+    throw new BellwireError("forbidden", "An anonymous visitor needs a session to use a subscribe token: put a sid into both tokens");
+  }
   if (connection.user === "" && session !== connection.session) {
     throw new BellwireError("forbidden", "The subscribe token was issued to another session");
   }

@@ -1,4 +1,4 @@
-import { readFile, stat, writeFile } from "node:fs/promises";
+import { chmod, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { expect } from "chai";
 import { parseKey } from "@bellwire/emitter";
@@ -42,7 +42,11 @@ describe("the command bellwire init", function () {
     await writeFile(env, "APP_KEY=mine\n");
     expectOneLine(await run(stage, ["init"], {}, path), 2, "is there already");
     expect(await readFile(env, "utf8")).to.equal("APP_KEY=mine\n");
+    await chmod(env, 0o644);
     await results(stage, ["init", "--force"], {}, path);
+    if (process.platform !== "win32") {
+      for (const name of [".env", ".env.backup"]) expect((await stat(join(path, name))).mode & 0o777, name).to.equal(0o600);
+    }
     const second = await readFile(env, "utf8");
     expect(second).to.include("APP_KEY=base64:");
     await results(stage, ["init", "--force"], {}, path);

@@ -83,6 +83,10 @@ export function parseRedisUrl(text: string, name: string): URL {
     throw new TypeError(`${name} must be a URL that begins with redis:// or rediss://, not "${withoutSecrets(text)}"`);
   }
   if (url.hostname === "") throw new TypeError(`${name} names no host: "${withoutSecrets(text)}"`);
+  // A password with such a character in it is taken apart there: the rest of it would be path or query, and come into lines of a log.
+  if (/@/.test(url.pathname + url.search + url.hash)) {
+    throw new TypeError(`${name}: in a password write / as %2F, ? as %3F and # as %23: "${withoutSecrets(text)}"`);
+  }
   if (!/^\/?\d*$/.test(url.pathname)) throw new TypeError(`${name} must end in a database number or nothing, not "${url.pathname}"`);
   // ioredis would select another database than the one in our names.
   if (url.searchParams.has("db"))

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { asObject, BellwireError } from "@bellwire/protocol";
 import { toNodeHandler } from "@bellwire/emitter";
 import type { Environment, Logger, RelayInProcess } from "@bellwire/server";
+import { readText } from "./body.js";
 import { servePage } from "./page-files.js";
 import { People } from "./people.js";
 import { createRealtime, SITE } from "./realtime.js";
@@ -86,8 +87,13 @@ async function route(request: Request, people: People, relay: () => RelayInProce
 async function readJson(request: Request): Promise<Record<string, unknown>> {
   // A form on a foreign page can't send this type, and so can't act for whoever is signed in.
   if (!request.headers.get("content-type")?.startsWith("application/json")) throw new BellwireError("bad-request", "Send JSON");
-  if (!(Number(request.headers.get("content-length")) <= MAX_BODY)) throw new BellwireError("too-large", "The request is too large");
-  const body = asObject(await request.json().catch(() => undefined));
+  const text = await readText(request, MAX_BODY);
+  let body: Record<string, unknown> | undefined;
+  try {
+    body = asObject(JSON.parse(text));
+  } catch {
+    // said below
+  }
   if (body === undefined) throw new BellwireError("bad-request", "Send a JSON object");
   return body;
 }

@@ -1,5 +1,6 @@
 import { asObject, BellwireError } from "@bellwire/protocol";
 import type { Emitter } from "@bellwire/emitter";
+import { readText } from "./body.js";
 import { Contacts, parseFields, type Alert, type Contact } from "./contacts.js";
 import { closeTabs, ring } from "./realtime.js";
 import type { Sessions } from "./sessions.js";
@@ -109,8 +110,13 @@ function known(contacts: Contacts, id: string | undefined): Contact {
 async function readJson(request: Request): Promise<Record<string, unknown>> {
   // A form on a foreign page can't send this type, and so can't act for whoever is signed in.
   if (!request.headers.get("content-type")?.startsWith("application/json")) throw new BellwireError("bad-request", "Send JSON");
-  if (!(Number(request.headers.get("content-length")) <= MAX_BODY)) throw new BellwireError("too-large", "The request is too large");
-  const body = asObject(await request.json().catch(() => undefined));
+  const text = await readText(request, MAX_BODY);
+  let body: Record<string, unknown> | undefined;
+  try {
+    body = asObject(JSON.parse(text));
+  } catch {
+    // said below
+  }
   if (body === undefined) throw new BellwireError("bad-request", "Send a JSON object");
   return body;
 }

@@ -1,4 +1,5 @@
 import { asObject, BellwireError, type JsonObject } from "@bellwire/protocol";
+import { readText } from "./body.js";
 import { topics } from "./realtime.js";
 import type { Session, Sessions } from "./sessions.js";
 import { createVerifier } from "./webhook.js";
@@ -19,8 +20,7 @@ export function createHooks(sessions: Sessions, secret: string): HookEndpoint {
   const verify = createVerifier(secret);
   return async (request) => {
     if (request.method !== "POST") throw new BellwireError("bad-request", "Use POST");
-    if (!(Number(request.headers.get("content-length")) <= MAX_BODY)) throw new BellwireError("too-large", "The question is too large");
-    const body = await request.text();
+    const body = await readText(request, MAX_BODY);
     // Anybody can reach this address: only the relay knows the secret.
     if (!verify(request.headers, body)) throw new BellwireError("token-invalid", "The signature does not hold");
     const question = parse(body);

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { copyFile, readFile, writeFile } from "node:fs/promises";
+import { chmod, copyFile, readFile, writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { Failure, UsageError } from "./failure.js";
 import { print } from "./output.js";
@@ -16,6 +16,8 @@ export async function init({ force = false }: { force?: boolean }): Promise<void
   const kept = force ? await keep() : undefined;
   try {
     // Whoever reads it can sign in as anybody.
+    // The mode below is for a new file: one that was there keeps its own, and would hold the keys for all to read.
+    if (kept !== undefined) await chmod(path, 0o600);
     await writeFile(path, content(), { mode: 0o600, flag: force ? "w" : "wx" });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") {
@@ -38,6 +40,7 @@ async function keep(): Promise<string | undefined> {
     const name = i === 1 ? BACKUP : `${BACKUP}.${i}`;
     try {
       await copyFile(FILE, name, constants.COPYFILE_EXCL);
+      await chmod(name, 0o600);
       return name;
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;

@@ -84,7 +84,17 @@ export function readConfig(env: Environment, inline?: FileInput): Config {
     warnings: notices,
   };
   requireLog(read, config, notices);
+  refuseForeignCookies(config);
   return config;
+}
+
+/** Any page could ask in the name of whoever visits it: the browser sends the cookies, and the backend takes them for a consent. */
+function refuseForeignCookies({ origins, hooks: { headers } }: Config): void {
+  if (origins === "localhost" || !origins.includes("*")) return;
+  if (!headers.some((name) => name === "cookie" || name.startsWith("cookie:"))) return;
+  throw new ConfigError(
+    "REALTIME_ALLOWED_ORIGINS=* together with hooks.headers that pass cookies on lets any page act for its visitors: name the origins",
+  );
 }
 
 function proxies(read: Reader): readonly string[] {

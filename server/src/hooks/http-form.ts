@@ -1,4 +1,4 @@
-import { BellwireError, type JsonObject } from "@bellwire/protocol";
+import { asObject, BellwireError, type JsonObject } from "@bellwire/protocol";
 import type { Agent } from "undici";
 import { Backend, type Answer, type OutgoingRequest } from "./backend.js";
 import type { RpcQuestion, RpcReply } from "./hooks.js";
@@ -10,7 +10,7 @@ import { questionId, type Signer } from "./signing.js";
 const MAX_QUERY = 8192;
 // They belong to the connection, to the body that we write, or to what we vouch for.
 const OWN_HEADERS =
-  /^(host|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|expect|content-.*|accept|accept-encoding|sec-.*|bellwire-.*|webhook-.*)$/;
+  /^(host|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|expect|content-.*|accept|accept-encoding|sec-.*|bellwire-.*|webhook-.*|x-http-method.*|x-method-override)$/;
 
 /** Calls of an application's own addresses: the method `post:news/store` becomes `POST <base>news/store`. */
 export class HttpForm {
@@ -59,11 +59,43 @@ function makeRequest({ verb, path }: RpcPath, { data, headers }: RpcQuestion, ba
   const url = new URL(base + path);
   const passed = Object.fromEntries(Object.entries(headers).filter(([name]) => !OWN_HEADERS.test(name)));
   if (verb === "GET" || verb === "HEAD") {
-    url.search = queryOf(data);
+    url.search = queryOf(withoutOverrides(data));
     return { method: verb, url, headers: { ...passed, accept: "application/json" } };
   }
-  const body = jsonOf(data);
+  const body = jsonOf(withoutOverrides(data));
   return { method: verb, url, headers: { ...passed, accept: "application/json", "content-type": "application/json" }, body };
+}
+
+/**
+ * Frameworks take these names in a form or query for another method than the request's (Laravel, Symfony, Rails, Rack, Express's
+ * method-override, ASP.NET): what was allowed as a GET or POST would be done as a DELETE. A browser's data has no say in that.
+ */
+const OVERRIDES = new Set([
+  "_method",
+  "_http_method",
+  "httpmethod",
+  "http_method",
+  "x-http-method",
+  "x-http-method-override",
+  "x-method-override",
+]);
+
+function withoutOverrides(data: unknown): unknown {
+  const source = asObject(data);
+  if (source === undefined) return data;
+  const names = Object.keys(source);
+  if (!names.some(isOverride)) return data;
+  return Object.fromEntries(Object.entries(source).filter(([name]) => !isOverride(name)));
+}
+
+/** PHP reads dots, spaces and an opening bracket in a name as an underscore. */
+function isOverride(name: string): boolean {
+  const [plain = ""] = name
+    .trim()
+    .toLowerCase()
+    .replace(/^[. [\0]/, "_")
+    .split(/[[\0]/, 1);
+  return OVERRIDES.has(plain.replace(/[. ]/g, "_")) || OVERRIDES.has(plain);
 }
 
 function queryOf(data: unknown): string {

@@ -29,7 +29,7 @@ import type { Reception } from "../connection/reception.js";
 import { Seats } from "../connection/seats.js";
 import { Addresses } from "../socket/addresses.js";
 import { Gateway } from "../socket/gateway.js";
-import { isAllowedOrigin } from "../http/origins.js";
+import { allowsAll, isAllowedOrigin } from "../http/origins.js";
 import { isEventsPath, registerEvents } from "../sse/events.js";
 import type { Subscriptions } from "../connection/subscriptions.js";
 import type { TopicLog } from "../stores/log.js";
@@ -115,7 +115,15 @@ export class Relay {
       });
       // On the public port, whatever else of `/v1` is inside.
       const allowed = (origin: string | undefined, site: string): boolean => this.#allowed(origin, site);
-      this.#closers.push(registerEvents(this.#app, { reception, subscriptions, allowed, comment: timing?.comment }));
+      this.#closers.push(
+        registerEvents(this.#app, {
+          reception,
+          subscriptions,
+          allowed,
+          toAll: (site) => allowsAll(config.settings.of(site).origins),
+          comment: timing?.comment,
+        }),
+      );
     }
     for (const { server: http } of this.#apps) this.#farewell.watch(http, staysOpen, server === undefined || http !== this.#app.server);
     // After the gateway, which puts itself before every listener that is there.

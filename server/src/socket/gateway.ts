@@ -18,7 +18,7 @@ import { parseHeldSince } from "../connection/held-subscriptions.js";
 import type { Lifetimes } from "../connection/lifetimes.js";
 import type { Admitted, Reception } from "../connection/reception.js";
 import { Namespaces } from "./namespaces.js";
-import { isAllowedOrigin, type AllowedOrigins } from "../http/origins.js";
+import { allowsAll, corsOptions, isAllowedOrigin, type AllowedOrigins } from "../http/origins.js";
 import { refresh, type RefreshOptions } from "../connection/refresh.js";
 import { Refusals } from "./refusals.js";
 import { RoomlessAdapter } from "./roomless-adapter.js";
@@ -115,7 +115,8 @@ export class Gateway {
       onRefused: (error) => void this.#reception.refused(error),
     });
     // For polling only: a browser asks nobody before it opens a WebSocket.
-    const allowOrigin = cors({ origin: (origin, answer) => answer(null, this.#isAllowedSomewhere(origin)), credentials: true });
+    const everybody = [...options.settings.all()].some(({ origins }) => allowsAll(origins));
+    const allowOrigin = cors(corsOptions(everybody, (origin) => this.#isAllowedSomewhere(origin)));
     this.#io.engine.use((request: IncomingMessage, response: ServerResponse, next: (error?: Error) => void) => {
       if (isUpgrade(request)) next();
       else allowOrigin(request as never, response as never, next);

@@ -27,6 +27,8 @@ export interface EventsOptions {
   readonly subscriptions: Subscriptions;
   /** Whether pages of an origin may connect; it sees to it that a refusal is told to the operator. */
   readonly allowed: (origin: string | undefined, site: string) => boolean;
+  /** Whether pages of any origin may connect to a site. */
+  readonly toAll: (site: string) => boolean;
   /** Milliseconds after which a stream says that it is there, whatever it has said. Default 15 s. */
   readonly comment?: number | undefined;
 }
@@ -83,11 +85,14 @@ export function registerEvents(app: FastifyInstance, options: EventsOptions): ()
   return () => comments.close();
 }
 
-function allowOrigin(reply: FastifyReply, origin: string | undefined, site: string, { allowed }: EventsOptions): void {
+function allowOrigin(reply: FastifyReply, origin: string | undefined, site: string, { allowed, toAll }: EventsOptions): void {
   reply.header("vary", "origin");
   if (!allowed(origin, site))
     throw new BellwireError("forbidden", "Pages of this origin may not connect: REALTIME_ALLOWED_ORIGINS names those that may");
-  if (origin !== undefined) reply.headers({ "access-control-allow-origin": origin, "access-control-allow-credentials": "true" });
+  if (origin === undefined) return;
+  // Where every page may connect, none does so with somebody's cookies.
+  if (toAll(site)) reply.header("access-control-allow-origin", "*");
+  else reply.headers({ "access-control-allow-origin": origin, "access-control-allow-credentials": "true" });
 }
 
 /** Begins a stream, or rejects; resolves to an error where a subscription is refused. As long as it settles with one nothing was written. */
