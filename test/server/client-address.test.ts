@@ -37,7 +37,9 @@ describe("the address that a request counts for", () => {
     expect(from("2001:db8:0:1::1", undefined, [])).to.not.equal(one);
   });
 
-  it("tells of a proxy nearby that is not trusted", () => {
+  it("is nobody's behind a proxy nearby that is not trusted, which is told", () => {
+    expect(from("10.0.0.7", "198.51.100.1", [])).to.equal(undefined);
+    expect(from("10.0.0.7", undefined, [])).to.equal("10.0.0.7");
     const untrusted = (remoteAddress: string): string | undefined =>
       clientAddress({ socket: { remoteAddress } as never, headers: { "x-forwarded-for": "198.51.100.1" } }, trustedProxies([])).untrusted;
     expect(untrusted("10.0.0.7")).to.equal("10.0.0.7");

@@ -336,8 +336,8 @@ function staysOpen(url: string): boolean {
 }
 
 function untrustedProxy(address: string): string {
-  const remedy = `to tell its clients apart, add it to REALTIME_TRUSTED_PROXIES=${address}`;
-  return `${address} names its clients in X-Forwarded-For, and is not trusted to: ${remedy}`;
+  const remedy = `add it to REALTIME_TRUSTED_PROXIES=${address} for limits by address`;
+  return `${address} names its clients in X-Forwarded-For, and is not trusted to, so that nobody can tell them apart: ${remedy}`;
 }
 
 function portOf(app: FastifyInstance): number {

@@ -14,7 +14,7 @@ export interface AddressLimits {
 export interface AddressesOptions {
   readonly proxies: TrustedProxies;
   readonly limits: AddressLimits;
-  /** Told where a proxy names a client and is not trusted to: all who come through it are counted as one. */
+  /** Told where a proxy names a client and is not trusted to: nobody who comes through it is counted. */
   readonly onUntrusted: (proxy: string) => void;
 }
 

@@ -16,14 +16,15 @@ const MOST_HOPS = 32;
  * Who a request is from. A header counts only where a trusted proxy wrote it: what stands in it is read from the right, up to the
  * first address that is no such proxy's, since everything left of that may be the client's own invention.
  *
- * This machine's own address is nobody's: whoever comes from there is a proxy, a test or a tool, and many at once.
+ * This machine's own address is nobody's: whoever comes from there is a proxy, a test or a tool, and many at once. Nor is that of a
+ * proxy nearby that nobody has listed: to count all of its clients as one would turn most of them away.
  */
 export function clientAddress({ socket, headers }: Pick<IncomingMessage, "socket" | "headers">, proxies: TrustedProxies): ClientAddress {
   const peer = plainAddress(socket.remoteAddress ?? "");
   const forwarded = headers["x-forwarded-for"];
   if (!proxies.trusts(peer)) {
     const behindProxy = forwarded !== undefined && isPrivate(peer);
-    return { address: isLoopback(peer) ? undefined : networkOf(peer), untrusted: behindProxy ? peer : undefined };
+    return { address: isLoopback(peer) || behindProxy ? undefined : networkOf(peer), untrusted: behindProxy ? peer : undefined };
   }
   const hops = [forwarded ?? []].flat().join(",").split(",").slice(-MOST_HOPS);
   for (const hop of hops.reverse()) {
