@@ -50,6 +50,19 @@ describe("the Kubernetes manifests", () => {
   const [relay] = template.spec.containers;
   const port = (name: string): number | undefined => relay.ports.find((open) => open.name === name)?.containerPort;
 
+  it("let the ingress controller alone reach the public port, and labelled pods the internal one", () => {
+    const { spec } = one("NetworkPolicy") as unknown as {
+      spec: { podSelector: unknown; ingress: { from: object[]; ports: { port: string }[] }[] };
+    };
+    expect(spec.podSelector).to.deep.equal(one("Deployment").spec.selector);
+    for (const { from, ports } of spec.ingress) {
+      expect(from).to.have.length(1);
+      for (const opened of ports) expect(port(opened.port), opened.port).to.be.a("number");
+    }
+    expect(spec.ingress.map(({ ports }) => ports.map((opened) => opened.port))).to.deep.equal([["public"], ["internal"]]);
+    expect(JSON.stringify(spec.ingress[0]?.from)).to.contain("ingress-nginx");
+  });
+
   it("are of the versions that Kubernetes serves today", () => {
     expect(all.map(({ apiVersion, kind }) => `${apiVersion} ${kind}`)).to.have.members([
       "apps/v1 Deployment",
@@ -57,6 +70,7 @@ describe("the Kubernetes manifests", () => {
       "v1 Service",
       "policy/v1 PodDisruptionBudget",
       "networking.k8s.io/v1 Ingress",
+      "networking.k8s.io/v1 NetworkPolicy",
     ]);
   });
 
