@@ -1,4 +1,5 @@
 import { STATUS_CODES, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from "node:http";
+import { Socket } from "node:net";
 import type { FastifyInstance } from "fastify";
 import { BellwireError } from "@bellwire/protocol";
 
@@ -38,8 +39,9 @@ export function boundRequests(app: FastifyInstance): void {
     if (raw.headers.host === undefined && raw.httpVersion === "1.1") throw new BellwireError("bad-request", "Send the header Host");
   });
   app.addHook("onResponse", async ({ raw }) => {
-    if (raw.complete) return;
     const { socket } = raw;
+    // A request may be made up, by tools that know no network.
+    if (raw.complete || !(socket instanceof Socket)) return;
     setTimeout(() => {
       if (!raw.complete) socket.destroy();
     }, PATIENCE.rest).unref();
