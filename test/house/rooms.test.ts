@@ -6,6 +6,7 @@ const ORDER = [
   "cli",
   "relay",
   "http",
+  "sse",
   "socket",
   "presence",
   "control",
@@ -19,6 +20,7 @@ const ORDER = [
   "config",
   "hooks",
   "redis",
+  "wire",
   "pacing",
 ];
 

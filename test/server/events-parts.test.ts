@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { Subscribed, WireMessage } from "@bellwire/protocol";
-import { RawJson } from "../../server/src/connection/raw-json.js";
+import { RawJson } from "../../server/src/wire/raw-json.js";
 import { beginningsOf } from "../../server/src/sse/answer.js";
 import { Heard, MAX_ID_LENGTH, parseId } from "../../server/src/sse/heard.js";
 import { retryAfter } from "../../server/src/sse/retry.js";

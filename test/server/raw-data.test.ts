@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { expect } from "chai";
 import fc from "fast-check";
 import type { TestRelay } from "@bellwire/server/testing";
-import { encodesRaw, RawJson, stringifyRaw } from "../../server/src/connection/raw-json.js";
+import { encodesRaw, RawJson, stringifyRaw } from "../../server/src/wire/raw-json.js";
 import type { RawClient } from "../support/socket.js";
 import { eventually, request, Stage } from "./stage.js";
 

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { codecNumber, type Codec } from "../../server/src/connection/wire.js";
+import { codecNumber, type Codec } from "../../server/src/wire/wire.js";
 import { FeedHarness, Listener } from "./feed-harness.js";
 
 /** A kind of wire that counts what is made for it. */

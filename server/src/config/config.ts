@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { parseKey } from "@bellwire/emitter/publication";
 import type { KeySet } from "../auth/keyring.js";
 import type { HookSettings } from "../hooks/settings.js";
-import { isOrigin, type AllowedOrigins } from "../http/origins.js";
+import { isOrigin, type AllowedOrigins } from "./origins.js";
 import type { DrainTiming } from "../relay/drain.js";
 import { emptyFile, readConfigFile, type FileConfig, readInlineConfig, type FileInput } from "./file.js";
 import { ConfigError, Reader, type Environment } from "./reader.js";

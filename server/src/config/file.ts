@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { isSite, isTopicPattern } from "@bellwire/protocol";
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
-import { isOrigin } from "../http/origins.js";
+import { isOrigin } from "./origins.js";
 import { DAY_MS, duration } from "./duration.js";
 import { hooks } from "./hooks.js";
 import { ConfigError } from "./reader.js";

@@ -2,7 +2,7 @@ import { topicMatches } from "@bellwire/protocol";
 import { DEFAULT_LOG, type LogLimits } from "@bellwire/emitter/redis";
 import type { KeySet } from "../auth/keyring.js";
 import type { HookSettings } from "../hooks/settings.js";
-import type { AllowedOrigins } from "../http/origins.js";
+import type { AllowedOrigins } from "./origins.js";
 import type { FileConfig } from "./file.js";
 
 /** What one topic of a site is and allows. */

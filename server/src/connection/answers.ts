@@ -5,7 +5,7 @@ import type { Recipient } from "../feed/member.js";
 import type { Message } from "../feed/message.js";
 import type { Recovery } from "../feed/recovery.js";
 import { COST, requireWork, type Work } from "../pacing/work.js";
-import { stringifyRaw, RawJson } from "./raw-json.js";
+import { stringifyRaw, RawJson } from "../wire/raw-json.js";
 import type { SubscribeRequest } from "./subscribe-item.js";
 
 /** Messages that the answers to one `subscribe` hold together, and bytes of their data: past them a client refetches. */

@@ -8,7 +8,7 @@ import type { Feed } from "../feed/feed.js";
 import type { Recipient } from "../feed/member.js";
 import type { HeldSubscriptions } from "./held-subscriptions.js";
 import { Work } from "../pacing/work.js";
-import type { Codec, Frame, Wire } from "./wire.js";
+import type { Codec, Frame, Wire } from "../wire/wire.js";
 
 /** Ends a subscription of a connection, if it is still open, and tells the client why. */
 export type EndSubscription = (subscription: Subscription, connection: Connection, error: BellwireError) => void;

@@ -1,6 +1,6 @@
 import { isExcluded, type Message } from "./message.js";
 import { NO_MESSAGES, type Member, type Room } from "./member.js";
-import { Frames, type Codec, type Frame } from "../connection/wire.js";
+import { Frames, type Codec, type Frame } from "../wire/wire.js";
 
 /** Makes the frame of one batch; it is called once per distinct batch and kind of wire, not once per socket. */
 export type Encode = (codec: Codec, messages: readonly Message[]) => Frame;

@@ -1,7 +1,7 @@
 import type { ParsedFilter, Position, TopicPosition } from "@bellwire/protocol";
 import type { LogLimits } from "@bellwire/emitter/redis";
 import { TAIL_MESSAGES, type Entry, type Tail } from "../stores/log.js";
-import { Frames, type Codec, type Frame } from "../connection/wire.js";
+import { Frames, type Codec, type Frame } from "../wire/wire.js";
 import { eachInTurns, ITEMS_A_TURN } from "../pacing/slices.js";
 import { deliver } from "./delivery.js";
 import type { FeedHost, Older, ResyncCause } from "./feed-host.js";

@@ -1,4 +1,4 @@
-import type { Codec, Frame } from "../connection/wire.js";
+import type { Codec, Frame } from "../wire/wire.js";
 import type { Shape } from "@bellwire/protocol";
 import type { Message, Viewer } from "./message.js";
 

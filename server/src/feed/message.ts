@@ -1,7 +1,7 @@
 import { asObject, type JsonObject, type WireMessage } from "@bellwire/protocol";
 import type { Except } from "@bellwire/emitter/publication";
 import type { Entry } from "../stores/log.js";
-import { RawJson } from "../connection/raw-json.js";
+import { RawJson } from "../wire/raw-json.js";
 
 /** Whom a message may have to leave out. */
 export interface Viewer {

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { BellwireError, parseFilter, parseSite, parseTopic, type ParsedFilter, type PresenceUser } from "@bellwire/protocol";
 import type { TopicLog } from "../stores/log.js";
-import { stringifyRaw } from "../connection/raw-json.js";
+import { stringifyRaw } from "../wire/raw-json.js";
 import type { ApiKeys } from "./api-keys.js";
 import { requireKnown } from "./known-fields.js";
 import { historyOf, parseLimit, parseSince, type History, type HistoryQuery } from "./history.js";

@@ -1,7 +1,7 @@
 import { BellwireError, isReservedTopic, parseSite, parseTopic } from "@bellwire/protocol";
 import { Rotation } from "../pacing/rotation.js";
-import { RawJson } from "../connection/raw-json.js";
-import { Frames } from "../connection/wire.js";
+import { RawJson } from "../wire/raw-json.js";
+import { Frames } from "../wire/wire.js";
 import { feedName } from "../stores/log.js";
 import type { Connection, Subscription } from "../connection/connection.js";
 import type { SubscriptionObserver } from "../connection/observers.js";

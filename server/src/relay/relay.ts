@@ -29,7 +29,7 @@ import type { Reception } from "../connection/reception.js";
 import { Seats } from "../connection/seats.js";
 import { Addresses } from "../socket/addresses.js";
 import { Gateway } from "../socket/gateway.js";
-import { allowsAll, isAllowedOrigin } from "../http/origins.js";
+import { allowsAll, isAllowedOrigin } from "../config/origins.js";
 import { isEventsPath, registerEvents } from "../sse/events.js";
 import type { Subscriptions } from "../connection/subscriptions.js";
 import type { TopicLog } from "../stores/log.js";

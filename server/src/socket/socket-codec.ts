@@ -1,6 +1,6 @@
 import { siteNamespace } from "@bellwire/protocol";
-import { stringifyRaw } from "../connection/raw-json.js";
-import { codecNumber, type Codec } from "../connection/wire.js";
+import { stringifyRaw } from "../wire/raw-json.js";
+import { codecNumber, type Codec } from "../wire/wire.js";
 import { eventText, toFrame, type SocketFrame } from "./frame.js";
 
 function frame(site: string, event: string, args: readonly string[]): SocketFrame {

@@ -1,6 +1,6 @@
 import type { Socket } from "socket.io";
 import type { BellwireError } from "@bellwire/protocol";
-import type { Codec, Wire } from "../connection/wire.js";
+import type { Codec, Wire } from "../wire/wire.js";
 import { cutLater, endTransport, loseTransport, waitingPackets, writeDirectly } from "./engine-internals.js";
 import type { SocketFrame } from "./frame.js";
 import { socketCodec } from "./socket-codec.js";

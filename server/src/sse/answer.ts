@@ -1,5 +1,5 @@
 import type { Position, Subscribed, WireMessage } from "@bellwire/protocol";
-import { stringifyRaw } from "../connection/raw-json.js";
+import { stringifyRaw } from "../wire/raw-json.js";
 import { RECOVERY_LIMITS } from "../feed/recovery.js";
 
 /** What was asked for and made. */

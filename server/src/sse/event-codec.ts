@@ -1,6 +1,6 @@
 import type { ServerSubscribed, TopicPosition, WireError } from "@bellwire/protocol";
-import { stringifyRaw } from "../connection/raw-json.js";
-import { codecNumber, type Codec } from "../connection/wire.js";
+import { stringifyRaw } from "../wire/raw-json.js";
+import { codecNumber, type Codec } from "../wire/wire.js";
 
 /** A message with the lines of its event, but for the id: that is each connection's own. */
 export interface MessageLines {

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { parseFilter, type BellwireError, type ServerSubscribed, type TopicPosition } from "@bellwire/protocol";
 import { fromWire } from "../connection/failure.js";
-import type { Codec, Wire } from "../connection/wire.js";
+import type { Codec, Wire } from "../wire/wire.js";
 import { textMessage, type Beginning, type TextMessage } from "./answer.js";
 import { eventCodec, linesOf, messageLines, resyncLines, type EventFrame, type Unsubscribed } from "./event-codec.js";
 import { Heard } from "./heard.js";
