@@ -84,7 +84,7 @@ describe("a replay in a browser", function () {
     await emitter.site("5").publish("Contact", { id: 7 });
     while (loads < 6) await new Promise((resolve) => setTimeout(resolve, 10));
     // Closed in the middle of a load, Chromium would wait for ever.
-    await page.waitForFunction("window.stays");
+    await page.waitForFunction("window.load >= 6 && window.up");
   });
 
   it('is none where the page wants what is younger than itself: {replay: "page"}', async () => {

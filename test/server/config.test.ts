@@ -183,7 +183,9 @@ describe("the settings", () => {
       const polled = await request(`${relay.httpUrl}/socket.io/?EIO=4&transport=polling`, { headers });
       expect(polled.status, "polling and WebSocket alike").to.equal(bySocket ? 200 : 403);
       const everybody = bySocket && relay.relay.config.origins.includes("*");
-      expect(polled.headers.get("access-control-allow-origin")).to.equal(everybody ? "*" : bySocket && origin !== undefined ? origin : null);
+      expect(polled.headers.get("access-control-allow-origin")).to.equal(
+        everybody ? "*" : bySocket && origin !== undefined ? origin : null,
+      );
       return bySocket;
     }
 

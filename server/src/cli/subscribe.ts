@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { BellwireError } from "@bellwire/protocol";
 import { readCount, readFilter, readSite, readTopic } from "./arguments.js";
 import { UsageError } from "./failure.js";
@@ -24,7 +25,9 @@ export async function subscribe(siteText: string, topicText: string, flags: Subs
   const topic = readTopic(topicText);
   const filter = readFilter(flags.filter);
   let left = flags.count === undefined ? Number.POSITIVE_INFINITY : readCount(flags.count, "--count");
-  const { user, session } = flags;
+  const { user } = flags;
+  // An anonymous visitor is known by its session alone: without one, no subscribe token is its own.
+  const session = flags.session ?? (user === undefined ? randomUUID() : undefined);
   const watcher: Watcher = { site, user, session, topic, filter };
   const { url } = readSettings(process.env);
   const key = signingKey(process.env, site);
