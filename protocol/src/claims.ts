@@ -100,13 +100,14 @@ export function parseConnectClaims(payload: unknown, site: string, now: number):
 
 /**
  * Reads the payload of a subscribe token whose signature holds, for use on one connection.
+ * `isBearer`: the connection is nothing but its token, and so needs no session to call that its own.
  * @throws BellwireError `token-invalid`, `token-expired`, `wrong-site`, or `forbidden` where it was issued to somebody else
  */
-export function parseSubscribeClaims(payload: unknown, connection: Identity, now: number): SubscribePermit {
+export function parseSubscribeClaims(payload: unknown, connection: Identity, now: number, isBearer = false): SubscribePermit {
   const { user, session, ...permit } = readSubscribeClaims(payload, connection.site, now);
   if (user !== connection.user) throw new BellwireError("forbidden", "The subscribe token was issued to another user");
   // Without a user only the session tells two visitors apart, and where there is none either, nothing does.
-  if (connection.user === "" && connection.session === "") {
+  if (connection.user === "" && connection.session === "" && !isBearer) {
     throw new BellwireError("forbidden", "An anonymous visitor needs a session to use a subscribe token: put a sid into both tokens");
   }
   if (connection.user === "" && session !== connection.session) {

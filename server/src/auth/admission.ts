@@ -223,7 +223,7 @@ export class Admission {
     try {
       const claims = verifyToken(this.#keyring, visitor.site, token);
       const issued = this.#issued(claims, visitor.site);
-      const permit = parseSubscribeClaims(claims, visitor, seconds());
+      const permit = parseSubscribeClaims(claims, visitor, seconds(), visitor.permit.guest);
       return { ...permit, iat: issued ?? permit.iat };
     } catch (error) {
       return toBellwireError(error);
