@@ -6,6 +6,7 @@ import { createPresenceWatch, createWatch, type Store } from "@bellwire/client/w
 import { createEmitter, createTokenEndpoint, defineTopic, toNodeHandler } from "@bellwire/emitter";
 import type { TestRelay } from "@bellwire/server/testing";
 import { until } from "./setup.js";
+import { socketsOf } from "../support/relay-sockets.js";
 import { Stage } from "../server/stage.js";
 
 describe("watches on a real relay", function () {
@@ -55,8 +56,7 @@ describe("watches on a real relay", function () {
     const leave = listen(bens);
     await until(() => names() === "ann,ben" && anns.current.count === 2);
     await until(() => bens.current.users.length === 2);
-    for (const { socket } of [...(relay.relay.gateway?.connections ?? [])] as unknown as { socket?: { conn: { close(): void } } }[])
-      socket?.conn.close();
+    for (const { conn } of socketsOf(relay.relay)) conn.close();
     listen(createPresenceWatch(clientOf("cleo"), "room.1"));
     await until(() => names() === "ann,ben,cleo" && anns.current.status === "subscribed", 10_000);
     expect([...states]).to.include("ann,ben pending");
