@@ -5,6 +5,11 @@ export interface Place {
   readonly offset: number;
 }
 
+/** An epoch as the log has it: clients are told it with a mark while a failover may still cost messages. */
+export function epochOf(told: string): string {
+  return told.replace(/~$/, "");
+}
+
 /** Every message carries where it belongs, so that one in the wrong place is seen. */
 export interface Content {
   /** Counts through all messages of a world. */

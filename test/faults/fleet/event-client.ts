@@ -2,7 +2,7 @@ import { request, type ClientRequest, type IncomingMessage } from "node:http";
 import { EventReader } from "../../support/event-reader.js";
 import { connectToken } from "../../support/tokens.js";
 import { matches } from "../checker.js";
-import type { ClientRecord, SubscriptionRecord } from "../record.js";
+import { epochOf, type ClientRecord, type SubscriptionRecord } from "../record.js";
 import type { ClientPlan } from "./client-plan.js";
 
 /** A relay says something every 15 s. */
@@ -86,7 +86,8 @@ export class EventClient {
       this.#state("connected");
       for (const record of this.#held) record.confirmed ??= at;
     } else if (event === "message") {
-      const { topic, epoch, offset, time, data: content } = JSON.parse(data) as Told;
+      const { topic, epoch: told, offset, time, data: content } = JSON.parse(data) as Told;
+      const epoch = epochOf(told);
       const ofTopic = this.#held.filter((record) => record.topic === topic);
       const matching = ofTopic.filter(({ filter }) => matches(filter, content));
       for (const record of matching.length > 0 ? matching : ofTopic) {

@@ -2,7 +2,7 @@ import type { ClientPlan } from "./client-plan.js";
 import { createClient, type Client, type Message, type Resync, type Subscription } from "@bellwire/client";
 import { connectToken } from "../../support/tokens.js";
 import { EventClient } from "./event-client.js";
-import type { ClientRecord, FleetRecord, SubscriptionRecord } from "../record.js";
+import { epochOf, type ClientRecord, type FleetRecord, type SubscriptionRecord } from "../record.js";
 
 /** Quick, so that a round is not spent on waiting; the jitter is the client's own. */
 const DELAYS = [100, 200, 400, 800, 1500];
@@ -111,9 +111,8 @@ function open(client: Client, { topic, filter, replay }: Held["plan"], record: S
     const at = Date.now();
     if (event.resync === true) record.heard.push({ kind: "resync", at, topic: event.topic });
     else {
-      const { offset, time, data } = event;
-      const epoch = event.epoch.replace(/~$/, ""); // the mark of a position that is told while a failover may still cost messages
-      record.heard.push({ kind: "message", at, topic: event.topic, epoch, offset, time, data, replay: event.replay });
+      const { topic, epoch, offset, time, data, replay } = event;
+      record.heard.push({ kind: "message", at, topic, epoch: epochOf(epoch), offset, time, data, replay });
     }
   };
   const subscription = client.subscribe(topic, filter as never, hear, { replay, onError: (error) => (record.error = error.message) });
