@@ -78,7 +78,7 @@ function parseScalar(key: string, value: unknown): Scalar {
   if (typeof value === "string" && value.length > limits.filterStringLength) {
     throw refuse(`"${short(key)}" is longer than ${limits.filterStringLength} characters`);
   }
-  return value;
+  return value === 0 ? 0 : value; // -0 is held equal to 0, and reads so
 }
 
 /** True for values that a filter can hold and that data can match with. */
