@@ -83,7 +83,7 @@ describe("what the file says of one site", () => {
 
   it("says how much its topics keep, who may publish there, and what hello names", async () => {
     const relay = await stage.relay({ file: { sites: { acme: { topics: { "few.*": { log: { messages: 2 }, publish: true } } } } } });
-    const grants = [{ topic: "*" }];
+    const grants = [{ topic: "*", publish: true }];
     const acme = await stage.connect(relay, { site: "acme", claims: { grants } });
     const other = await stage.connect(relay, { site: "other", claims: { grants } });
     expect((await acme.hello).features).to.include("publish");
