@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -61,11 +61,8 @@ describe("a relay with several workers", function () {
 
   /** The processes of the workers. */
   function workersOf({ pid }: RelayProcess): number[] {
-    return execFileSync("pgrep", ["-P", String(pid)])
-      .toString()
-      .trim()
-      .split("\n")
-      .map(Number);
+    // It fails where there are none.
+    return (spawnSync("pgrep", ["-P", String(pid)], { encoding: "utf8" }).stdout.match(/\d+/g) ?? []).map(Number);
   }
 
   async function client(transports: string[]): Promise<RawClient> {
@@ -143,6 +140,26 @@ describe("a relay with several workers", function () {
     const position = await emitter.site("5").publish("T", { id: 21 });
     await after.until(() => after.messages("T").length === 1);
     expect(after.messages("T")[0]?.[0]).to.equal(position?.offset);
+  });
+
+  it("outlives its workers, with requests on their way to them", async () => {
+    // A worker's death, slowly: its channel is gone, and it will be for a while until the primary is told that it has ended.
+    const slow = "process.prependOnceListener('disconnect', () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000))";
+    const dying = Buffer.from(`process.on("SIGUSR2", () => { ${slow}; process.disconnect(); })`).toString("base64");
+    const NODE_OPTIONS = `--import=data:text/javascript;base64,${dying}`;
+    const second = await RelayProcess.start({ ...env, NODE_OPTIONS }, [...SERVE, "--workers", "2"]);
+    try {
+      const killed = workersOf(second);
+      for (const pid of killed) process.kill(pid, "SIGUSR2");
+      await eventuallyAsked(async () => {
+        await post({ topic: "T", data: { id: 22 } }, second.url, 1000).catch(() => undefined);
+        return !second.running || workersOf(second).filter((pid) => !killed.includes(pid)).length === 2;
+      }, "two others are started");
+      expect(second.running).to.equal(true);
+      await eventuallyAsked(async () => (await status(`${second.url}/readyz`)) === 200, "they are ready");
+    } finally {
+      await second.stop();
+    }
   });
 
   it("drains them all: clients are told, publishes are answered to the end, and nothing is left", async () => {

@@ -96,6 +96,8 @@ function keepWorkers(count: number, config: Config, logger: Logger, fail: (messa
       worker.clientsCount = 0;
       onReady();
     });
+    // What was on its way to a worker that has just died can't be sent. "exit" follows, and says so.
+    worker.on("error", () => undefined);
     worker.once("exit", (status: number) => {
       if (stopping) return;
       // The settings are wrong, and will be the next time.
