@@ -1,5 +1,5 @@
-import { DEFAULT_LOG } from "@bellwire/emitter/redis";
 import { randomUUID } from "node:crypto";
+import { readConfig } from "@bellwire/server";
 import type { StoresListener } from "../../server/src/stores/stores.js";
 import { createStores } from "../../server/src/stores/create-stores.js";
 import type { Stores } from "../../server/src/stores/stores.js";
@@ -34,7 +34,7 @@ export function onEachBackend(what: string, suite: (backend: Backend) => void): 
       });
       const settings = () => (redis === undefined ? undefined : { target: redis.url, prefix: undefined });
       const open = (): Stores => {
-        const stores = createStores({ redis: settings(), limitsOf: () => DEFAULT_LOG, relay: randomUUID(), listener: QUIET });
+        const stores = createStores({ redis: settings(), settings: readConfig({}).settings, relay: randomUUID(), listener: QUIET });
         opened.push(stores);
         return stores;
       };

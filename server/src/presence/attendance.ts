@@ -11,7 +11,7 @@ import { PresenceRoster } from "./roster.js";
 
 export interface AttendanceOptions {
   readonly config: Pick<Config, "hooks" | "keys" | "settings">;
-  readonly stores: Pick<Stores, "presence" | "notices">;
+  readonly stores: Pick<Stores, "presence" | "notices" | "settings">;
   /** The backend did not take its notices: a sentence. */
   readonly onUndelivered: (message: string) => void;
   readonly onTrouble: (error: unknown, stage: string) => void;
@@ -37,7 +37,7 @@ export class Attendance {
 
   constructor({ config, stores, onUndelivered, onTrouble, onNoticeLost, metrics }: AttendanceOptions) {
     const on = (stage: string) => (error: unknown) => onTrouble(error, stage);
-    const { settings: sites } = config;
+    const { settings: sites } = stores;
     if ([...sites.all()].some(({ offers }) => offers.presence)) {
       this.#roster = new PresenceRoster({
         store: stores.presence,

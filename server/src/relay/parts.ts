@@ -1,4 +1,3 @@
-import type { LogLimits } from "@bellwire/emitter/redis";
 import type { BellwireError } from "@bellwire/protocol";
 import { Admission } from "../auth/admission.js";
 import { Clocks } from "../auth/clocks.js";
@@ -92,11 +91,9 @@ export function createParts({ config, id, stats, metrics, logger, timing = {}, h
   const failure = (stage: string) => (error: unknown) => logger.failure(stage, error);
   const refused = (error: BellwireError): void => stats.refuse(error.code);
 
-  const { settings } = config;
-  const limitsOf = (site: string, topic: string): LogLimits => settings.of(site).topic(topic).log;
   const stores = createStores({
     redis: config.redis,
-    limitsOf,
+    settings: config.settings,
     relay: id,
     listener: {
       trouble: (error, stage) => logger.redisTrouble(error, stage),
@@ -104,6 +101,7 @@ export function createParts({ config, id, stats, metrics, logger, timing = {}, h
       fatal: (message) => onFatal?.(message),
     },
   });
+  const { settings } = stores;
   metrics.gauge("redis_up", "1 while the log can be read and heard", () => (stores.log.status.up ? 1 : 0));
   const connections = new Set<Connection>();
   metrics.gauge("connections", "Connections open on this relay", () => connections.size);
@@ -118,7 +116,7 @@ export function createParts({ config, id, stats, metrics, logger, timing = {}, h
   metrics.gauge("revocations", "Revocations in force that this relay knows", () => revocations.size);
   const now = (): number => revocations.now;
   const refusals = new RefusalLog({ say: (message, fields) => logger.refused(message, fields) });
-  const hooks = createHooks({ config, stats, logger, local, refusals });
+  const hooks = createHooks({ config, settings, stats, logger, local, refusals });
   const keyring = new Keyring((site) => settings.of(site).keys);
   const admission = new Admission({
     hooks,
@@ -130,7 +128,7 @@ export function createParts({ config, id, stats, metrics, logger, timing = {}, h
   });
   const feeds = new Feeds({
     log: stores.log,
-    limitsOf,
+    limitsOf: (site, topic) => settings.of(site).topic(topic).log,
     observe: (event) => stats.observe(event),
     inspect: config.production ? undefined : createTypeHint((message) => logger.warn(message)),
     failover: stores.mayFailOver,

@@ -108,7 +108,7 @@ export class Relay {
         seats: new Seats(() => config.limits),
         origins: config.origins,
         maxFrameBytes: MAX_FRAME_BYTES,
-        settings: config.settings,
+        settings: parts.stores.settings,
         calls,
         lifetimes,
         presence: (connection, topic) => attendance.ask(connection, topic),
@@ -120,7 +120,7 @@ export class Relay {
           reception,
           subscriptions,
           allowed,
-          toAll: (site) => allowsAll(config.settings.of(site).origins),
+          toAll: (site) => allowsAll(parts.stores.settings.of(site).origins),
           comment: timing?.comment,
         }),
       );
@@ -168,7 +168,7 @@ export class Relay {
       keys,
       log,
       stats,
-      settings: config.settings,
+      settings: stores.settings,
       stall: this.#stall,
       presence: (site, topic) => attendance.list(site, topic),
       watched: (site, topic, filter) => control.watched(site, topic, filterObject(filter)),
@@ -233,7 +233,7 @@ export class Relay {
   }
 
   #allowed(origin: string | undefined, site: string): boolean {
-    const { origins } = this.config.settings.of(site);
+    const { origins } = this.#parts.stores.settings.of(site);
     const allowed = isAllowedOrigin(origins, origin);
     if (!allowed) this.#logger.originRefused(origin as string, origins === "localhost" ? [] : origins);
     return allowed;

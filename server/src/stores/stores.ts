@@ -1,3 +1,4 @@
+import type { Settings } from "../config/settings.js";
 import type { ControlBus } from "./bus.js";
 import type { HeldStore } from "./held.js";
 import type { TopicLog } from "./log.js";
@@ -16,6 +17,8 @@ export interface Stores {
   readonly held: HeldStore;
   readonly presence: PresenceStore;
   readonly notices: NoticeStore;
+  /** What each site is and allows. Neither backend keeps anything of it yet: both hand on what the configuration says. */
+  readonly settings: Settings;
   /** Whether relays share these stores, or each process has its own. */
   readonly shared: boolean;
   /** True where another server may take the place of the one that holds the logs, and forget what that one had acknowledged. */

@@ -1,4 +1,4 @@
-import type { LogLimitsOf } from "@bellwire/emitter/redis";
+import type { Settings } from "../../config/settings.js";
 import type { Stores } from "../stores.js";
 import { MemoryBus } from "./bus.js";
 import { MemoryHeldStore } from "./held.js";
@@ -8,8 +8,8 @@ import { MemoryPresence } from "./presence.js";
 import { MemoryRevocations } from "./revocations.js";
 
 /** The stores of a relay that is alone: they end with its process. */
-export function createMemoryStores({ limitsOf }: { readonly limitsOf: LogLimitsOf }): Stores {
-  const log = new MemoryLog(limitsOf);
+export function createMemoryStores({ settings }: { readonly settings: Settings }): Stores {
+  const log = new MemoryLog((site, topic) => settings.of(site).topic(topic).log);
   const revocations = new MemoryRevocations();
   const held = new MemoryHeldStore();
   const bus = new MemoryBus(revocations, held);
@@ -20,6 +20,7 @@ export function createMemoryStores({ limitsOf }: { readonly limitsOf: LogLimitsO
     held,
     presence: new MemoryPresence(),
     notices: new MemoryNotices(),
+    settings,
     shared: false,
     mayFailOver: false,
     close: async () => {

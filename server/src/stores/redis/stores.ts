@@ -1,5 +1,6 @@
-import { databaseOf, Keys, redisAddress, type LogLimitsOf } from "@bellwire/emitter/redis";
+import { databaseOf, Keys, redisAddress } from "@bellwire/emitter/redis";
 import { mayFailOver, type RedisSettings } from "../../config/redis.js";
+import type { Settings } from "../../config/settings.js";
 import { Lease } from "../../redis/lease.js";
 import { PRESENCE_GRACE_MS } from "../presence.js";
 import type { Stores, StoresListener } from "../stores.js";
@@ -12,18 +13,18 @@ import { RedisRevocations } from "./revocations.js";
 
 export interface RedisStoresOptions {
   readonly redis: RedisSettings;
-  readonly limitsOf: LogLimitsOf;
+  readonly settings: Settings;
   readonly relay: string;
   readonly listener: StoresListener;
 }
 
 /** The stores of relays that share a Redis. One connection for commands serves all of them: they come back together. */
-export function createRedisStores({ redis: { target, prefix }, limitsOf, relay, listener }: RedisStoresOptions): Stores {
+export function createRedisStores({ redis: { target, prefix }, settings, relay, listener }: RedisStoresOptions): Stores {
   const trouble = (stage: string) => (error: unknown) => listener.trouble(error, stage);
   const log = new RedisLog({
     target,
     prefix,
-    limitsOf,
+    limitsOf: (site, topic) => settings.of(site).topic(topic).log,
     relay,
     onError: (error, stage) => listener.trouble(error, stage),
     onUp: () => listener.up(redisAddress(target)),
@@ -40,6 +41,7 @@ export function createRedisStores({ redis: { target, prefix }, limitsOf, relay, 
     held: new RedisHeldStore({ redis, keys }),
     presence: new RedisPresence({ target, keys, redis, lease, onTrouble: (error, stage) => listener.trouble(error, stage) }),
     notices: new RedisNotices({ redis, keys, lease, onTrouble: trouble("notices") }),
+    settings,
     shared: true,
     mayFailOver: mayFailOver(target),
     close: async () => {
