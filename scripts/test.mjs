@@ -1,7 +1,7 @@
 // `npm test`: everything that CI checks, from a fresh clone. `npm test -- <glob>` runs the tests of that glob alone.
 import "./node-version.mjs";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { constants, setPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import { install } from "./install.mjs";
 import { endAll, endTree, npm, root, start } from "./run.mjs";
@@ -9,6 +9,10 @@ import { installSystemTools } from "./system-tools.mjs";
 
 /** The whole run ends before anybody's patience of 15 minutes does. */
 const DEADLINE = Date.now() + 14.5 * 60_000;
+
+/** Tests that compile and install more than they wait: they run beside the others, at a lower priority. Paths as seen from test/. */
+const BESIDE = ["backends/**/*.test.ts", "house/**/*.test.ts", "cli/new-hook.test.ts", "deploy/dockerfile.test.ts"];
+const RUNS = ["all", "beside"];
 
 const globs = process.argv.slice(2);
 const everything = globs.length === 0;
@@ -33,14 +37,17 @@ setTimeout(() => {
 if ((await install()) !== 0) stop("npm ci failed");
 if (!(await check("build", ["run", "--silent", "build"]))) stop("Nothing else can run without a build");
 if (everything) {
-  await installSystemTools();
+  await Promise.all([installSystemTools(), staticChecks()]);
+  await Promise.all([mocha("all", ["**/*.test.ts"], { ignore: ["node_modules/**", ...BESIDE] }), mocha("beside", BESIDE)]);
+} else await mocha("all", globs);
+addCounts();
+close();
+
+async function staticChecks() {
   await check("lint", ["run", "--silent", "lint"]);
   await check("format:check", ["run", "--silent", "format:check"]);
   await check("typecheck", ["run", "--silent", "typecheck"]);
 }
-await mocha();
-addCounts();
-close();
 
 /** One of the package's own scripts, counted as one test. */
 async function check(name, args) {
@@ -52,11 +59,14 @@ async function check(name, args) {
   return good;
 }
 
-function mocha() {
+/** @param run one of `RUNS`; the tests beside the others give way to them */
+function mocha(run, files, { ignore = [] } = {}) {
   // In no process of its own beside node: mocha would start node a second time to pass these flags.
   const node = ["--import=tsx", "--conditions=source", join(root, "node_modules/mocha/lib/cli/cli.js"), "--no-node-option"];
-  const reporter = ["--reporter", "house/reporter.mjs", "--reporter-option", `counts=${countsFile()}`];
-  const child = start(process.execPath, [...node, ...reporter, ...(everything ? ["**/*.test.ts"] : globs)], { cwd: join(root, "test") });
+  const reporter = ["--reporter", "house/reporter.mjs", "--reporter-option", `counts=${countsFile(run)}`];
+  const ignored = ignore.flatMap((glob) => ["--ignore", glob]);
+  const child = start(process.execPath, [...node, ...reporter, ...ignored, ...files], { cwd: join(root, "test") });
+  if (run === "beside" && child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
   return new Promise((resolve) => {
     child.once("close", (code, signal) => {
       // Some test may have left a process behind.
@@ -67,16 +77,18 @@ function mocha() {
   });
 }
 
-function countsFile() {
-  return join(scratch, "counts.json");
+function countsFile(run) {
+  return join(scratch, `${run}.json`);
 }
 
 function addCounts() {
-  try {
-    const mocha = JSON.parse(readFileSync(countsFile(), "utf8"));
-    for (const key of Object.keys(counts)) counts[key] += mocha[key];
-  } catch {
-    // Ended before the first test: `failures` says why.
+  for (const run of RUNS) {
+    try {
+      const mocha = JSON.parse(readFileSync(countsFile(run), "utf8"));
+      for (const key of Object.keys(counts)) counts[key] += mocha[key];
+    } catch {
+      // Not started, or ended before its first test: `failures` says why.
+    }
   }
 }
 
