@@ -14,10 +14,13 @@ const FAREWELL_MS = 2000;
 /** A client's Socket.IO socket. */
 export class SocketWire implements Wire {
   readonly socket: Socket;
+  /** The socket's, for as long as it lives: each write would look it up through two objects. */
+  readonly #conn: Socket["conn"];
   #waiting = 0;
 
   constructor(socket: Socket) {
     this.socket = socket;
+    this.#conn = socket.conn;
   }
 
   get codec(): Codec {
@@ -30,10 +33,9 @@ export class SocketWire implements Wire {
 
   /** Past socket.io's packets and engine.io's buffer where that can be. */
   write(frame: SocketFrame): number {
-    const { conn } = this.socket;
-    const waiting = writeDirectly(conn, frame);
+    const waiting = writeDirectly(this.#conn, frame);
     if (waiting >= 0) return waiting;
-    conn.write(frame.text, frame.options);
+    this.#conn.write(frame.text, frame.options);
     return this.weigh(frame.text.length);
   }
 
@@ -44,7 +46,7 @@ export class SocketWire implements Wire {
    * @returns as `write`
    */
   weigh(least: number): number {
-    const { packets: queued, newest } = waitingPackets(this.socket.conn);
+    const { packets: queued, newest } = waitingPackets(this.#conn);
     if (queued === 0) return (this.#waiting = 0);
     const bytes = Math.max(least, newest);
     this.#waiting = queued === 1 ? bytes : this.#waiting + bytes;
@@ -56,16 +58,15 @@ export class SocketWire implements Wire {
    * itself.
    */
   bye(error: BellwireError): void {
-    const { conn } = this.socket;
     this.socket.emit("bye", error.toJSON());
-    if (error.retry !== "never") return loseTransport(conn, FAREWELL_MS);
+    if (error.retry !== "never") return loseTransport(this.#conn, FAREWELL_MS);
     this.socket.disconnect(true);
-    cutLater(conn, FAREWELL_MS);
+    cutLater(this.#conn, FAREWELL_MS);
   }
 
   drop(error: BellwireError): void {
     this.socket.emit("bye", error.toJSON());
-    this.socket.conn.close(true);
-    endTransport(this.socket.conn);
+    this.#conn.close(true);
+    endTransport(this.#conn);
   }
 }
