@@ -1,7 +1,7 @@
 // `npm test`: everything that CI checks, from a fresh clone. `npm test -- <glob>` runs the tests of that glob alone.
 import "./node-version.mjs";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { constants, setPriority, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { install } from "./install.mjs";
 import { endAll, endTree, npm, root, start } from "./run.mjs";
@@ -10,9 +10,9 @@ import { installSystemTools } from "./system-tools.mjs";
 /** The whole run ends before anybody's patience of 15 minutes does. */
 const DEADLINE = Date.now() + 14.5 * 60_000;
 
-/** Tests that compile and install more than they wait: they run beside the others, at a lower priority. Paths as seen from test/. */
-const BESIDE = ["backends/**/*.test.ts", "house/**/*.test.ts", "cli/new-hook.test.ts", "deploy/dockerfile.test.ts"];
-const RUNS = ["all", "beside"];
+/** Two processes share the tests, since most of them wait more than they compute: these are for the second. Paths as seen from test/. */
+const SECOND = ["backends", "browser", "cli", "deploy", "house"].map((folder) => `${folder}/**/*.test.ts`);
+const RUNS = ["first", "second"];
 
 const globs = process.argv.slice(2);
 const everything = globs.length === 0;
@@ -38,8 +38,8 @@ if ((await install()) !== 0) stop("npm ci failed");
 if (!(await check("build", ["run", "--silent", "build"]))) stop("Nothing else can run without a build");
 if (everything) {
   await Promise.all([installSystemTools(), staticChecks()]);
-  await Promise.all([mocha("all", ["**/*.test.ts"], { ignore: ["node_modules/**", ...BESIDE] }), mocha("beside", BESIDE)]);
-} else await mocha("all", globs);
+  await Promise.all([mocha("first", ["**/*.test.ts"], { ignore: ["node_modules/**", ...SECOND] }), mocha("second", SECOND)]);
+} else await mocha("first", globs);
 addCounts();
 close();
 
@@ -59,14 +59,13 @@ async function check(name, args) {
   return good;
 }
 
-/** @param run one of `RUNS`; the tests beside the others give way to them */
+/** @param run one of `RUNS` */
 function mocha(run, files, { ignore = [] } = {}) {
   // In no process of its own beside node: mocha would start node a second time to pass these flags.
   const node = ["--import=tsx", "--conditions=source", join(root, "node_modules/mocha/lib/cli/cli.js"), "--no-node-option"];
   const reporter = ["--reporter", "house/reporter.mjs", "--reporter-option", `counts=${countsFile(run)}`];
   const ignored = ignore.flatMap((glob) => ["--ignore", glob]);
   const child = start(process.execPath, [...node, ...reporter, ...ignored, ...files], { cwd: join(root, "test") });
-  if (run === "beside" && child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
   return new Promise((resolve) => {
     child.once("close", (code, signal) => {
       // Some test may have left a process behind.
