@@ -235,10 +235,13 @@ function behaviour(kind: Kind): void {
     }
   });
 
-  it("serves the browser bundle as a relay does", async () => {
-    const direct = await fetch(`http://127.0.0.1:${relays.ports[0]}/client.js`);
-    const through = await fetch(`${balancer.url}/client.js`);
-    expect([through.status, await through.text()]).to.deep.equal([direct.status, await direct.text()]);
+  it("serves the browser's scripts as a relay does", async () => {
+    for (const path of ["/client.js", "/element.js"]) {
+      const direct = await fetch(`http://127.0.0.1:${relays.ports[0]}${path}`);
+      const through = await fetch(balancer.url + path);
+      expect(direct.status, path).to.equal(200);
+      expect([through.status, await through.text()]).to.deep.equal([direct.status, await direct.text()]);
+    }
   });
 
   if (kind === "haproxy") {

@@ -102,7 +102,7 @@ describe("the Kubernetes manifests", () => {
     expect(targets("bellwire")).to.deep.equal([[6200, 6200]]);
     expect(targets("bellwire-internal")).to.deep.equal([[6201, 6201]]);
     const paths = one("Ingress").spec.rules?.flatMap((rule) => rule.http.paths) ?? [];
-    expect(paths.map(({ path }) => path)).to.deep.equal(["/socket.io/", "/v1/sites/", "/client.js"]);
+    expect(paths.map(({ path }) => path)).to.deep.equal(["/socket.io/", "/v1/sites/", "/client.js", "/element.js"]);
     for (const { backend } of paths) expect(backend.service).to.deep.equal({ name: "bellwire", port: { name: "public" } });
   });
 

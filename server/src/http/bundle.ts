@@ -12,10 +12,16 @@ interface Bundle {
   readonly bodies: Readonly<Record<Coding, Buffer>>;
 }
 
-/** The browser client, for a script tag. */
+/** For script tags: the browser client, and the custom element that goes with it. */
+const SCRIPTS = ["client.js", "element.js"] as const;
+
 export function registerBundle(app: FastifyInstance): void {
-  const load = once(loadBundle);
-  app.get("/client.js", async (request, reply) => {
+  for (const name of SCRIPTS) registerScript(app, name);
+}
+
+function registerScript(app: FastifyInstance, name: (typeof SCRIPTS)[number]): void {
+  const load = once(() => loadBundle(name));
+  app.get(`/${name}`, async (request, reply) => {
     const { hash, bodies } = await load();
     const coding = chooseCoding(request.headers["accept-encoding"]);
     const etag = etagOf(hash, coding);
@@ -41,11 +47,11 @@ function isNamed(header: string | undefined, hash: string): boolean {
   return named.includes("*") || (["identity", "br", "gzip"] as const).some((coding) => named.includes(etagOf(hash, coding)));
 }
 
-/** The client package's browser bundle: read and compressed at the first request, since a relay runs without it. */
-async function loadBundle(): Promise<Bundle> {
+/** A bundle of the client package: read and compressed at the first request, since a relay runs without it. */
+async function loadBundle(name: string): Promise<Bundle> {
   let identity: Buffer;
   try {
-    identity = await readFile(createRequire(import.meta.url).resolve("@bellwire/client/bundle/client.js"));
+    identity = await readFile(createRequire(import.meta.url).resolve(`@bellwire/client/bundle/${name}`));
   } catch (error) {
     throw new BellwireError("not-found", "The browser bundle is not built: npm run build", { cause: error });
   }
