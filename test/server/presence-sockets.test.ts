@@ -86,7 +86,12 @@ describe("what a relay keeps of who is there", () => {
   };
   const open = (settings: FileInput): Attendance => {
     const config = readConfig({}, settings);
-    return new Attendance({ config, stores: { ...stores, settings: config.settings } as never, onUndelivered: () => undefined, onTrouble: () => undefined });
+    return new Attendance({
+      config,
+      stores: { ...stores, settings: config.settings } as never,
+      onUndelivered: () => undefined,
+      onTrouble: () => undefined,
+    });
   };
   afterEach(() => started.splice(0));
 
