@@ -10,9 +10,11 @@ import { installSystemTools } from "./system-tools.mjs";
 /** The whole run ends before anybody's patience of 15 minutes does. */
 const DEADLINE = Date.now() + 14.5 * 60_000;
 
-/** Two processes share the tests, since most of them wait more than they compute: these are for the second. Paths as seen from test/. */
-const SECOND = ["backends", "browser", "cli", "deploy", "house"].map((folder) => `${folder}/**/*.test.ts`);
-const RUNS = ["first", "second"];
+/** What runs at the same time: most tests wait more than they compute. Paths as seen from test/. */
+const SECOND = ["backends", "browser", "cli", "client", "deploy", "emitter", "house", "protocol"].map((folder) => `${folder}/**/*.test.ts`);
+/** Afterwards and alone: rounds of faults keep a machine busy, and judge how long everything took. */
+const ALONE = ["faults/**/*.test.ts"];
+const RUNS = ["first", "second", "alone"];
 
 const globs = process.argv.slice(2);
 const everything = globs.length === 0;
@@ -38,7 +40,8 @@ if ((await install()) !== 0) stop("npm ci failed");
 if (!(await check("build", ["run", "--silent", "build"]))) stop("Nothing else can run without a build");
 if (everything) {
   await Promise.all([installSystemTools(), staticChecks()]);
-  await Promise.all([mocha("first", ["**/*.test.ts"], { ignore: ["node_modules/**", ...SECOND] }), mocha("second", SECOND)]);
+  await Promise.all([mocha("first", ["**/*.test.ts"], { ignore: ["node_modules/**", ...SECOND, ...ALONE] }), mocha("second", SECOND)]);
+  await mocha("alone", ALONE);
 } else await mocha("first", globs);
 addCounts();
 close();
