@@ -182,7 +182,7 @@ describe("a relay with several workers", function () {
     await publishing;
     expect(answered.length).to.be.above(0);
     for (const pid of pids) expect(() => process.kill(pid, 0), `worker ${pid} has ended`).to.throw();
-    for (const each of all) expect(each.socket.connected).to.equal(false);
+    await eventually(() => all.every(({ socket }) => !socket.connected), "every client has noticed");
     const raw = redis.client();
     const entries = await raw.xlen("bellwire:0:{5:D}");
     raw.disconnect();
