@@ -10,7 +10,7 @@ import type { Stores } from "../stores/stores.js";
 import { PresenceRoster } from "./roster.js";
 
 export interface AttendanceOptions {
-  readonly config: Pick<Config, "hooks" | "keys" | "settings">;
+  readonly config: Pick<Config, "hooks" | "keys">;
   readonly stores: Pick<Stores, "presence" | "notices" | "settings">;
   /** The backend did not take its notices: a sentence. */
   readonly onUndelivered: (message: string) => void;
